@@ -1,0 +1,53 @@
+# make help    lists the targets
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test check ui lock
+
+# The commands in dvc.yaml call `python`: this project's own.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+SUPPORTED := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHONS := python3 python3.13 python3.12 python3.11 python
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '## ' Makefile
+
+setup: .venv/installed ## Make .venv and install the locked dependencies
+
+repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what changed
+	@dvc repro
+
+test: .venv/installed-dev ## Run the tests, those on real MNIST included
+	@pytest
+
+check: .venv/installed-dev ## Lint, types, DVC files
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@dvc dag > /dev/null
+
+ui: .venv/installed ## Show the runs in MLflow's UI on http://127.0.0.1:5001
+	@echo 'Open http://127.0.0.1:5001, choose "Model training", an experiment, and the chart sign above the runs.'
+	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5001
+
+lock: .venv/installed-dev ## Pin the dependencies anew, within pyproject.toml's ranges
+	@uv pip compile $(COMPILE) --upgrade --extra dev --extra ray --extra postgres pyproject.toml -o requirements-dev.lock
+	@uv pip compile $(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+# One file for every supported Python and system, with hashes; uv writes no address of an index into it.
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+.venv/bin/python:
+	@for python in $(PYTHONS); do \
+	    if $$python -c '$(SUPPORTED)' 2> /dev/null; then exec $$python -m venv .venv; fi; \
+	done; \
+	echo 'error: no Python 3.11, 3.12 or 3.13 with venv found; install one, or name it: make setup PYTHONS=/path/to/python' >&2; exit 2
+
+.venv/installed: requirements.lock pyproject.toml | .venv/bin/python
+	.venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock pyproject.toml | .venv/installed
+	.venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
