@@ -1,0 +1,108 @@
+"""What every stage's command line shares: Hydra over conf/, one line for an error, and an exit code."""
+
+import functools
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline import refusals
+from pipeline.config import Config
+from pipeline.errors import Terminated, UserError
+from pipeline.paths import CONF
+from pipeline.validation import resolve
+
+log = logging.getLogger(__name__)
+
+
+class JobFailed(Exception):
+    """A job of a sweep failed; its log has the reason, and the sweep's other jobs go on."""
+
+
+def run(task: Callable[[Config], None]) -> None:
+    """Compose conf/ with the command line's overrides and call `task` with the result, once a job.
+
+    Exits with code 2 after one line on stderr for what a user can mend, 1 where Hydra refuses the command line or
+    conf/, or where a sweep's job failed, and 128 + its number after a signal. With HYDRA_FULL_ERROR=1 errors keep their
+    tracebacks.
+    """
+    full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Hydra would print an error over several lines and exit; told so, it lets the exception reach us.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    job = _Job(task, full_errors=full_errors)
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job.function)()
+    except Terminated as error:
+        stop("terminated", 128 + error.number)
+    except KeyboardInterrupt:
+        stop("interrupted", 128 + signal.SIGINT)
+    except Exception as error:
+        if full_errors:
+            raise
+        if isinstance(error, JobFailed):
+            stop("jobs of the sweep failed, as told above", 1)
+        if job.started:
+            raise
+        # Before a job starts, whatever is raised is about the command line or conf/.
+        stop(refusals.one_line(error), 1)
+
+
+def stop(message: str, code: int) -> NoReturn:
+    """End the process with one line on stderr."""
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(code)
+
+
+class _Job:
+    """The task as Hydra calls it."""
+
+    def __init__(self, task: Callable[[Config], None], *, full_errors: bool) -> None:
+        self.task = task
+        self.full_errors = full_errors
+        self.started = False
+
+        @functools.wraps(task)
+        def function(cfg: DictConfig) -> None:
+            self.started = True
+            self.call(cfg)
+
+        self.function = function
+
+    def call(self, cfg: DictConfig) -> None:
+        """Run the job; what it raises ends the process in a single run, and only the job in a sweep."""
+        try:
+            self.task(resolve(cfg))
+        except Exception as error:
+            log.debug("failed", exc_info=True)  # the traceback goes to the log file
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                hydra_config = HydraConfig.get()
+                where = hydra_config.runtime.output_dir
+                sys.stderr.write(f"error: job {hydra_config.job.num} failed: {_told(error)} (see {where})\n")
+                raise JobFailed from error
+            if self.full_errors or not isinstance(error, UserError | OmegaConfBaseException):
+                raise
+            stop(_told(error), 2)
+
+
+def _told(error: Exception) -> str:
+    """One line; what is not for the user to mend is named by its type too."""
+    if isinstance(error, OmegaConfBaseException):
+        return refusals.one_line(error)
+    if isinstance(error, UserError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated(number)

@@ -1,0 +1,51 @@
+"""Stage compose: write the configuration that conf/ composes to into params.yaml, where DVC watches its values.
+
+python -m pipeline.compose
+"""
+
+import dataclasses
+import hashlib
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from pipeline import app
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.files import write_text
+from pipeline.paths import PARAMS
+
+HEADER = """\
+# Written by `python -m pipeline.compose` from conf/: change settings there, not here.
+# SHA-256 of the lines below: {digest}
+"""
+
+
+def compose(config: Config) -> None:
+    """Write params.yaml, unless it was changed by other hands, whose changes would be lost without a word."""
+    values = OmegaConf.to_yaml(dataclasses.asdict(config))
+    if PARAMS.is_file() and _edited(PARAMS.read_text(encoding="utf-8"), values):
+        raise UserError(
+            f"{PARAMS} was changed by hand or `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
+            "as `dvc exp run -S conf/config.yaml:train.learning_rate=0.2` does, and delete params.yaml"
+        )
+    write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
+
+
+def _edited(text: str, composed: str) -> bool:
+    """Whether the file holds values that are neither those that its header was written for nor the ones to come."""
+    values = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    if _digest(values) in text:
+        return False
+    try:
+        return OmegaConf.create(values) != OmegaConf.create(composed)
+    except YAMLError:  # as with the marks of a merge conflict
+        return True
+
+
+def _digest(values: str) -> str:
+    return hashlib.sha256(values.encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    app.run(compose)

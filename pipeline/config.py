@@ -1,0 +1,145 @@
+"""The typed schema of conf/, and what is derived from a composed configuration.
+
+conf/ holds every default; this module holds none, so that a setting is written in one place.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from pipeline.paths import ROOT
+
+
+@dataclass
+class File:
+    """One published file: its name, and the size and SHA-256 of its uncompressed bytes."""
+
+    name: str = MISSING
+    bytes: int = MISSING
+    sha256: str = MISSING
+
+
+@dataclass
+class Files:
+    """The four IDX files of a data set."""
+
+    train_images: File = MISSING
+    train_labels: File = MISSING
+    test_images: File = MISSING
+    test_labels: File = MISSING
+
+
+@dataclass
+class Split:
+    """How validation images are taken from the training set."""
+
+    validation: int = MISSING
+    shuffle: bool = MISSING
+    seed: int = MISSING
+
+
+@dataclass
+class Data:
+    """A data set: its name, the places it can be had from, its files and its split."""
+
+    name: str = MISSING
+    sources: list[str] = MISSING
+    files: Files = MISSING
+    split: Split = MISSING
+
+
+@dataclass
+class Model:
+    """The softmax model's own settings; its shape follows the data."""
+
+    initializer: str = MISSING
+    pixel_divisor: float = MISSING
+
+
+@dataclass
+class UpdatePatience:
+    """The tutorial's early stopping, counted in minibatch updates."""
+
+    updates: int = MISSING
+    increase: float = MISSING
+    improvement: float = MISSING
+
+
+@dataclass
+class Train:
+    """Minibatch SGD and its early stopping."""
+
+    learning_rate: float = MISSING
+    batch_size: int = MISSING
+    epochs: int = MISSING
+    early_stopping: str = MISSING
+    patience: int = MISSING
+    update_patience: UpdatePatience = MISSING
+    shuffle: bool = MISSING
+    drop_last: bool = MISSING
+    report_test: bool = MISSING
+
+
+@dataclass
+class Tracking:
+    """Where MLflow keeps runs, and how often weight images go there."""
+
+    uri: str = MISSING
+    experiment: str = MISSING
+    weight_images_every: int = MISSING
+    weight_image_limit: float = MISSING
+
+
+@dataclass
+class Config:
+    """Everything in conf/ but Hydra's own section."""
+
+    data: Data = MISSING
+    model: Model = MISSING
+    train: Train = MISSING
+    tracking: Tracking = MISSING
+    seed: int = MISSING
+
+
+# At import, so that the worker processes of a launcher know them too.
+ConfigStore.instance().store(name="schema", node=Config)
+OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+# Cached, so that every job of a sweep sees the process id of the one that started it.
+OmegaConf.register_new_resolver("pid", os.getpid, use_cache=True, replace=True)
+
+
+def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a configuration with their dotted keys, as `("train.learning_rate", 0.1)`."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from flatten(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, value
+
+
+def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:
+    """Every dotted key that conf/ may hold, sections included."""
+    for field in dataclasses.fields(schema):
+        yield prefix + field.name
+        if dataclasses.is_dataclass(field.type):
+            yield from keys(field.type, f"{prefix}{field.name}.")
+
+
+def whole_batches(images: int, train: Train) -> int:
+    """How many of the images are looked at: all, or with `drop_last` those that fill whole minibatches."""
+    return images // train.batch_size * train.batch_size if train.drop_last else images
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 of all settings that determine a training result; where data come from and runs go to do not."""
+    sections = dataclasses.asdict(config)
+    del sections["tracking"], sections["data"]["sources"]
+    return hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,17 @@
+"""The errors that a user can mend."""
+
+
+class UserError(Exception):
+    """Bad input or a missing step: one line that says what, where, and what to do next."""
+
+
+class Diverged(UserError):
+    """Training reached a loss that is not finite."""
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that ends the process, as an exception: a run then ends as KILLED, and is not left RUNNING for ever."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number

@@ -1,0 +1,133 @@
+"""Is a composed configuration sound? Unknown keys and values outside their limits are refused in one line."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.config import Config, Train, flatten, keys, whole_batches
+from pipeline.errors import UserError
+
+EARLY_STOPPING = ("epochs", "updates")
+SHA256 = re.compile("[0-9a-f]{64}")
+INITIALIZERS = ("zeros", "glorot_uniform", "he_normal", "random_normal")
+
+
+@dataclass(frozen=True)
+class _Limit:
+    key: str
+    holds: Callable[[Any], bool]
+    allowed: str
+
+
+def _positive(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+_LIMITS = (
+    _Limit("data.name", bool, "not empty"),
+    _Limit("data.sources", bool, "at least one mirror, npm package or folder"),
+    *(
+        limit
+        for file in ("train_images", "train_labels", "test_images", "test_labels")
+        for limit in (
+            _Limit(f"data.files.{file}.name", lambda v: bool(v) and Path(v).name == v, "a file name without a folder"),
+            _Limit(f"data.files.{file}.bytes", lambda v: v >= 1, "at least 1"),
+            _Limit(f"data.files.{file}.sha256", lambda v: bool(SHA256.fullmatch(v)), "64 digits 0-9, a-f"),
+        )
+    ),
+    _Limit("data.split.validation", lambda v: v >= 1, "at least 1"),
+    _Limit("model.initializer", lambda v: v in INITIALIZERS, "one of " + ", ".join(INITIALIZERS)),
+    _Limit("model.pixel_divisor", _positive, "a finite number above 0"),
+    _Limit("train.learning_rate", _positive, "a finite number above 0"),
+    _Limit("train.batch_size", lambda v: v >= 1, "at least 1"),
+    _Limit("train.epochs", lambda v: v >= 1, "at least 1"),
+    _Limit("train.early_stopping", lambda v: v in EARLY_STOPPING, "one of " + ", ".join(EARLY_STOPPING)),
+    _Limit("train.patience", lambda v: v >= 1, "at least 1"),
+    _Limit("train.update_patience.updates", lambda v: v >= 1, "at least 1"),
+    _Limit("train.update_patience.increase", lambda v: math.isfinite(v) and v >= 1, "a finite number of at least 1"),
+    _Limit("train.update_patience.improvement", lambda v: 0 < v <= 1, "above 0 and at most 1"),
+    _Limit("tracking.uri", bool, "not empty"),
+    _Limit("tracking.experiment", lambda v: bool(v.strip()), "not empty"),
+    _Limit("tracking.weight_images_every", lambda v: v >= 0, "at least 0; 0 means none"),
+    _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),
+    _Limit("data.split.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
+    _Limit("seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
+)
+
+
+def resolve(cfg: DictConfig) -> Config:
+    """The composed configuration as plain dataclasses, every value within its limits.
+
+    Raises:
+        UserError: a key is unknown (Hydra lets `+key=value` pass), a value is missing or outside its limits; the
+            message names the key, the value and what is allowed.
+    """
+    known = set(keys())
+    for key in _given(cfg):
+        if key not in known:
+            raise UserError(unknown_key(key))
+    missing = OmegaConf.missing_keys(cfg)
+    if missing:
+        raise UserError(f"{', '.join(sorted(missing))}: no value in conf/")
+    config = OmegaConf.to_object(cfg)
+    assert isinstance(config, Config)
+    values = dict(flatten(config))
+    for limit in _LIMITS:
+        if not limit.holds(values[limit.key]):
+            raise UserError(f"{limit.key}={values[limit.key]} is not allowed: it must be {limit.allowed}")
+    return config
+
+
+def _given(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Every dotted key that was given, sections included."""
+    for key in map(str, cfg):
+        yield f"{prefix}{key}"
+        if not OmegaConf.is_missing(cfg, key) and OmegaConf.is_dict(cfg[key]):
+            yield from _given(cfg[key], f"{prefix}{key}.")
+
+
+def check_batch_size(train: Train, **images: int) -> None:
+    """Refuse a minibatch that is larger than one of the named sets.
+
+    Raises:
+        UserError: there is such a set.
+    """
+    for name, number in images.items():
+        if train.batch_size > number:
+            raise UserError(
+                f"train.batch_size={train.batch_size} is not allowed: the {name} set has {number} images, "
+                f"so it must be at most {number}"
+            )
+
+
+def check_update_patience(train: Train, images: int) -> None:
+    """Refuse a patience in updates that would end training within its first epoch, with nothing validated.
+
+    Raises:
+        UserError: it is shorter than an epoch of so many training images.
+    """
+    updates = math.ceil(whole_batches(images, train) / train.batch_size)
+    if train.early_stopping == "updates" and train.update_patience.updates < updates:
+        raise UserError(
+            f"train.update_patience.updates={train.update_patience.updates} is not allowed: an epoch has {updates} "
+            f"updates, so it must be at least {updates}"
+        )
+
+
+def unknown_key(key: str) -> str:
+    """What to say of a key that conf/ does not have, with the nearest one of its section or all of them."""
+    section, _, name = key.rpartition(".")
+    beside = [known for known in keys() if known.rpartition(".")[0] == section]
+    by_name = {known.rpartition(".")[2]: known for known in beside}
+    near = [by_name[found] for found in difflib.get_close_matches(name, by_name, n=1)]
+    if not beside:
+        near = difflib.get_close_matches(key, list(keys()), n=1)
+    if near:
+        return f"{key} is not a setting; did you mean {near[0]}?"
+    return f"{key} is not a setting; there are {', '.join(beside or keys())}"

@@ -1,0 +1,1 @@
+"""The tests: they mirror pipeline/, and end_to_end/ drives the commands."""

@@ -1,0 +1,42 @@
+"""Fixtures that several tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import project
+from tests.support.project import Project
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """MLflow writes the store that it is told to use into the environment, where the next test would find it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project as cloned, in which nothing has run. Not for tests that leave something behind."""
+    return project.create(tmp_path_factory.mktemp("fresh") / "project")
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project set to data=digits whose whole pipeline has run once. For reading only: copy it to change it."""
+    made = project.create(tmp_path_factory.mktemp("digits") / "project")
+    made.set("conf/config.yaml", "- data: mnist ", "- data: digits ")
+    done = made.run("dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made.git("commit", "-qam", "Use the digits")
+    return made
+
+
+@pytest.fixture
+def changeable(digits: Project, tmp_path: Path) -> Project:
+    """A copy of the digits project for one test."""
+    return digits.copy(tmp_path / "project")

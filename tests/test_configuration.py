@@ -1,0 +1,177 @@
+"""The shipped conf/ composes, and every bad value of it is refused in one line. No data, no TensorFlow: seconds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from pipeline.config import Config, config_hash, flatten, keys
+from pipeline.errors import UserError
+from pipeline.validation import check_batch_size, check_update_patience, resolve
+from tests.support.project import Project, create
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _hydra() -> Iterator[None]:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield
+
+
+def config(*overrides: str) -> Config:
+    return resolve(compose("config", overrides=list(overrides)))
+
+
+def test_conf_gives_every_key_of_the_schema() -> None:
+    """conf/ is the one place of defaults: nothing is missing there, and nothing is there that the schema lacks."""
+    leaves = {key for key, _ in flatten(config())}
+    sections = {key.rpartition(".")[0] for key in leaves}
+    parents = {".".join(section.split(".")[:depth]) for section in sections for depth in range(1, 5)}
+    assert leaves | parents - {""} == set(keys())
+
+
+@pytest.mark.parametrize("option", sorted(path.stem for path in (ROOT / "conf/experiment").glob("*.yaml")))
+def test_each_experiment_composes(option: str) -> None:
+    """A preset that no longer fits the schema would be found out by its user."""
+    assert config(f"experiment={option}")
+
+
+@pytest.mark.parametrize("option", ["data=mnist", "data=digits", "tracking=sqlite", "tracking=server"])
+def test_each_group_option_composes(option: str) -> None:
+    """The same for the groups."""
+    assert config(option)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "0.001", "'1e-3'", ".001"])
+def test_scientific_notation_is_a_number(text: str) -> None:
+    """YAML 1.1 readers take 1e-3 for text."""
+    assert config(f"train.learning_rate={text}").train.learning_rate == 0.001
+
+
+def test_config_hash_is_of_what_determines_the_result() -> None:
+    """Where data come from and where runs go to changes nothing; a training setting does."""
+    base = config_hash(config())
+    assert config_hash(config("tracking=server", "data.sources=[/elsewhere]")) == base
+    assert config_hash(config("train.learning_rate=0.2")) != base
+    assert config_hash(config("seed=2")) != base
+
+
+BAD_VALUES = [
+    ("train.batch_size", "0", "at least 1"),
+    ("train.batch_size", "-5", "at least 1"),
+    ("train.learning_rate", "-0.1", "above 0"),
+    ("train.learning_rate", "0", "above 0"),
+    ("train.learning_rate", "nan", "finite"),
+    ("train.learning_rate", "1e400", "finite"),
+    ("train.epochs", "0", "at least 1"),
+    ("train.patience", "0", "at least 1"),
+    ("train.early_stopping", "never", "epochs, updates"),
+    ("train.update_patience.improvement", "1.5", "at most 1"),
+    ("data.split.validation", "0", "at least 1"),
+    ("data.sources", "[]", "at least one"),
+    ("model.initializer", "ones", "glorot_uniform"),
+    ("model.pixel_divisor", "0", "above 0"),
+    ("tracking.uri", "''", "not empty"),
+    ("tracking.weight_images_every", "-1", "at least 0"),
+    ("seed", "-1", "0 to"),
+    ("data.split.seed", "-1", "0 to"),
+    ("data.files.train_images.name", "../x", "without a folder"),
+    ("data.files.test_labels.bytes", "0", "at least 1"),
+    ("data.files.test_labels.sha256", "abc", "64 digits"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "allowed"), BAD_VALUES)
+def test_impossible_value_is_refused_with_key_value_and_what_is_allowed(key: str, value: str, allowed: str) -> None:
+    """Keras would take batch_size=0 silently as 32, and train on with a learning rate of NaN."""
+    with pytest.raises(UserError) as refusal:
+        config(f"{key}={value}")
+    message = str(refusal.value)
+    assert message.startswith(f"{key}=")
+    assert allowed in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named"), [({"training": 63}, "training set has 63"), ({"training": 99, "validation": 10}, "validation")]
+)
+def test_minibatch_larger_than_a_set_is_refused(sizes: dict[str, int], named: str) -> None:
+    """It would silently become one minibatch of another size."""
+    settings = config("train.batch_size=64").train
+    with pytest.raises(UserError, match=named):
+        check_batch_size(settings, **sizes)
+    check_batch_size(settings, training=64)
+
+
+def test_patience_shorter_than_an_epoch_is_refused() -> None:
+    """Training would end before anything was validated, with the initial weights for a result."""
+    settings = config("train.early_stopping=updates", "train.update_patience.updates=9", "train.batch_size=64").train
+    with pytest.raises(UserError, match=r"updates=9 is not allowed: an epoch has 10 updates"):
+        check_update_patience(settings, 640)
+    check_update_patience(settings, 9 * 64)
+
+
+REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
+    (["train.batch_size=0"], 2, ["train.batch_size=0", "at least 1"]),
+    (["train.batch_size=bad"], 1, ["train.batch_size", "'bad'", "Integer"]),
+    (["train.learning_rate="], 1, ["train.learning_rate", "Float"]),
+    (["train.learning_rate=0,01"], 1, ["train.learning_rate=0,01", "--multirun"]),
+    (["train.learning_rat=0.1"], 1, ["train.learning_rat is not a setting", "train.learning_rate"]),
+    (["+train.learning_rat=0.1"], 2, ["train.learning_rat is not a setting", "train.learning_rate"]),
+    (["train.lr=0.1"], 1, ["train.lr is not a setting; there are train.learning_rate"]),
+    (["zzz=1"], 1, ["zzz", "there are data, model, train, tracking, seed"]),
+    (["data=mnits"], 1, ["data/mnits", "digits, mnist"]),
+    (["experiment=nope"], 1, ["experiment/nope", "theano_tutorial"]),
+    (["train=3"], 1, ["Got int"]),
+    (["train.learning_rate={"], 1, ["{"]),
+    (["seed=${nope}"], 2, ["seed", "nope"]),
+    (["--multirun", "train.batch_size=32,bad"], 1, ["train.batch_size", "'bad'"]),
+    (["--multirun", "train.learning_rate=interval(0.1,1)"], 1, ["INTERVAL_SWEEP"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"), REFUSED_COMMANDS, ids=[" ".join(row[0]) for row in REFUSED_COMMANDS]
+)
+def test_refused_command_line_is_one_line_and_an_exit_code(
+    words: list[str], code: int, told: list[str], fresh: Project
+) -> None:
+    """No traceback, no second line; 2 from us, 1 where Hydra refuses."""
+    done = fresh.stage("train", *words)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    for text in told:
+        assert text in done.stderr
+
+
+def test_full_error_keeps_the_traceback(fresh: Project) -> None:
+    """Who debugs a refusal of Hydra's asks for it."""
+    done = fresh.stage("train", "train.learning_rat=0.1", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    ours = fresh.stage("train", "train.batch_size=0", HYDRA_FULL_ERROR="1")
+    assert ours.returncode == 1
+    assert "Traceback" in ours.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("epochs: 100 ", "epoch: 100 ", ["train.epoch is not a setting", "train.epochs", "conf/train/sgd.yaml"]),
+        ("epochs: 100 ", "epochs: many", ["train.epochs", "'many'", "conf/train/sgd.yaml"]),
+        ("epochs: 100 ", "# ", ["train.epochs", "no value"]),
+        ("epochs: 100 ", "epochs: 100: 3", ["sgd.yaml", "line 2"]),
+    ],
+)
+def test_fault_in_a_conf_file_names_key_and_file(old: str, new: str, told: list[str], tmp_path: Path) -> None:
+    """A typo in conf/ is as likely as one on the command line."""
+    made = create(tmp_path / "project")
+    made.set("conf/train/sgd.yaml", old, new)
+    done = made.stage("train")
+    assert done.returncode in (1, 2)
+    assert done.stderr.count("\n") == 1, done.stderr
+    for text in told:
+        assert text in done.stderr
