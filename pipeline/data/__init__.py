@@ -1,0 +1,1 @@
+"""Data: where files come from, how they are verified, parsed, split and prepared."""

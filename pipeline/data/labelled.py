@@ -1,0 +1,25 @@
+"""Images with their labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images, uint8 (N, height, width), and their labels, uint8 (N,)."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.intp]) -> "LabelledImages":
+        return LabelledImages(self.images[rows], self.labels[rows])
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """The images as rows, uint8 (N, height * width)."""
+        return self.images.reshape(len(self.images), -1)

@@ -1,0 +1,21 @@
+"""Progress bars on a terminal; nothing where the output is a log, which gets plain lines instead."""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def on_terminal() -> bool:
+    """Whether a person is watching."""
+    return sys.stderr.isatty()
+
+
+def bytes_bar(name: str, total: int) -> "tqdm[Any]":
+    """A bar that counts bytes."""
+    return tqdm(total=total, desc=name, unit="B", unit_scale=True, leave=False, disable=not on_terminal())
+
+
+def epochs_bar(total: int) -> "tqdm[Any]":
+    """A bar that counts epochs."""
+    return tqdm(total=total, desc="training", unit="epoch", disable=not on_terminal())

