@@ -1,0 +1,29 @@
+"""The softmax model and its training: the only room that imports TensorFlow and Keras."""
+
+import faulthandler
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send what C++ writes to stderr nowhere, but for the trace of a crash."""
+    kept = os.dup(2)
+    faulthandler.enable(kept)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        faulthandler.disable()
+        os.close(kept)
+
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras says
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow's libraries tell stderr about oneDNN and missing CUDA drivers before they heed the level above.
+with _silent_stderr():
+    import keras  # noqa: F401 - imported for what it says when it is first imported

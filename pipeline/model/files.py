@@ -1,0 +1,55 @@
+"""Model files: the same weights give the same bytes."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import keras
+
+from pipeline.errors import UserError
+from pipeline.files import writing
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
+SHARED = re.compile(rb'"shared_object_id": (\d+)')
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file without what differs from save to save: dates, and addresses of objects."""
+    with writing(path) as temporary:
+        dated = temporary.with_stem(temporary.stem + ".dated")
+        try:
+            model.save(dated)
+            with zipfile.ZipFile(dated) as source, zipfile.ZipFile(temporary, "w") as target:
+                for name in sorted(source.namelist()):
+                    target.writestr(zipfile.ZipInfo(name, EPOCH), _stable(name, source.read(name)))
+        finally:
+            dated.unlink(missing_ok=True)
+
+
+def _stable(name: str, content: bytes) -> bytes:
+    if name == "metadata.json":
+        metadata = json.loads(content)
+        del metadata["date_saved"]
+        return json.dumps(metadata, sort_keys=True).encode()
+    if name == "config.json":
+        # Keras numbers objects that layers share by their addresses; any distinct numbers do.
+        addresses = list(dict.fromkeys(SHARED.findall(content)))
+        return SHARED.sub(lambda match: b'"shared_object_id": %d' % addresses.index(match[1]), content)
+    return content
+
+
+def load(path: Path) -> keras.Model:
+    """Read a `.keras` file in Keras' safe mode.
+
+    Raises:
+        UserError: the file is missing or is not a model that this Keras reads.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not there: run `dvc repro train`")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is not a model that Keras {keras.__version__} reads: {error}".splitlines()[0]
+        ) from error

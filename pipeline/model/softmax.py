@@ -1,0 +1,38 @@
+"""Softmax regression as a Keras model: P(class | x) = softmax(W x + b), x = pixels / divisor."""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+
+def build(pixels: int, classes: int, divisor: float, initializer: str, seed: int) -> keras.Model:
+    """The model, from uint8 (N, pixels) to float32 probabilities (N, classes), with (pixels + 1) * classes weights."""
+    kernel = keras.initializers.get(initializer)
+    if hasattr(kernel, "seed"):
+        kernel = kernel.__class__(**{**kernel.get_config(), "seed": seed})
+    # Fixed names: automatic ones count the models that the process has built, and would end in the file.
+    return keras.Sequential(
+        [
+            keras.Input((pixels,), dtype="uint8", name="pixels"),
+            keras.layers.Rescaling(1 / divisor, name="scaling"),
+            keras.layers.Dense(classes, activation="softmax", kernel_initializer=kernel, name="softmax"),
+        ],
+        name="softmax_regression",
+    )
+
+
+def logits(model: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
+    """W x + b, float32 (N, classes), of uint8 pixels (N, pixels): what the loss is computed from, without overflow."""
+    dense = model.get_layer("softmax")
+    return tf.matmul(model.get_layer("scaling")(pixels), dense.kernel) + dense.bias
+
+
+def predict_logits(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The logits of many images, float32 (N, classes), by the same compiled arithmetic as in training."""
+    return np.asarray(tf.function(logits, jit_compile=True)(model, tf.constant(pixels)))
+
+
+def templates(model: keras.Model) -> npt.NDArray[np.float32]:
+    """The weights W, a row of `pixels` a class: float32 (classes, pixels)."""
+    return np.asarray(model.get_layer("softmax").kernel).T

@@ -1,0 +1,49 @@
+"""The model is what it says: softmax(W x + b) on scaled pixels."""
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.model import softmax
+
+
+def build(initializer: str = "zeros", seed: int = 1) -> keras.Model:
+    return softmax.build(784, 10, 255.0, initializer, seed)
+
+
+def test_parameter_count() -> None:
+    """784 x 10 weights and 10 biases."""
+    assert build().count_params() == 7850
+
+
+def test_zero_weights_know_nothing() -> None:
+    """The tutorial's start: each class equally likely, a loss of ln 10."""
+    probabilities = np.asarray(build()(np.random.default_rng(0).integers(0, 256, (5, 784), np.uint8)))
+    np.testing.assert_allclose(probabilities, 0.1, rtol=1e-6)
+
+
+def test_probabilities_are_the_softmax_of_logits_of_scaled_pixels() -> None:
+    """One preprocessing inside the model: nobody can scale twice, or forget to."""
+    model = build("random_normal")
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 784), np.uint8)
+    kernel, bias = model.get_weights()
+    expected = pixels.astype(np.float64) / 255 @ kernel + bias
+    np.testing.assert_allclose(softmax.predict_logits(model, pixels), expected, rtol=1e-4, atol=1e-5)
+    exponentials = np.exp(expected)
+    np.testing.assert_allclose(model(pixels), exponentials / exponentials.sum(axis=1, keepdims=True), rtol=1e-4)
+
+
+@pytest.mark.parametrize("initializer", ["glorot_uniform", "he_normal", "random_normal"])
+def test_initial_weights_are_of_the_seed(initializer: str) -> None:
+    """Whatever the process drew before."""
+    first, again, other = (build(initializer, seed).get_weights()[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_templates_are_a_row_of_pixels_a_class() -> None:
+    """Transposed, the weight images would be noise."""
+    model = build()
+    kernel = np.arange(7840, dtype=np.float32).reshape(784, 10)
+    model.set_weights([kernel, np.zeros(10)])
+    np.testing.assert_array_equal(softmax.templates(model)[3], kernel[:, 3])
