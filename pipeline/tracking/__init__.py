@@ -1,0 +1,13 @@
+"""Everything MLflow: the store, runs, and finding them again. The only room that imports MLflow."""
+
+import os
+
+# As it was given: MLflow writes the address that it is told to use into the same variable.
+GIVEN_URI = os.environ.get("MLFLOW_TRACKING_URI")
+
+# Set before MLflow is imported. Its reports on a new database and its links to each ended run are noise in a sweep.
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+# With MLflow's own retries a server that is gone blocks each call for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")

@@ -1,0 +1,87 @@
+"""What is kept of training while it goes on and when it ends: a bar or lines, metrics, images and files."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from pipeline.config import Config
+from pipeline.figures import weights
+from pipeline.files import sha256, write_csv, write_text
+from pipeline.model.training import Epoch, Fit
+from pipeline.progress import epochs_bar, on_terminal
+from pipeline.tracking.run import Run
+
+log = logging.getLogger(__name__)
+
+Templates = Callable[[], npt.NDArray[np.float32]]
+
+
+class Recorder:
+    """Follows one training run; `templates` gives the model's present weights, float32 (classes, height, width)."""
+
+    def __init__(self, run: Run, config: Config, templates: Templates) -> None:
+        self.run = run
+        self.config = config
+        self.templates = templates
+        self.bar = epochs_bar(config.train.epochs)
+
+    def __enter__(self) -> Self:
+        self._image(0)  # the UI's slider starts at 0
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Note an epoch's figures, and now and then its weights."""
+        self.run.metrics(measures(epoch), step=epoch.number)
+        self._image(epoch.number)
+        told = ", ".join(f"{name} {value:.4f}" for name, value in measures(epoch).items())
+        self.bar.set_postfix_str(told)
+        self.bar.update()
+        # The log file has every line; the console only where neither a bar nor a sweep's list of jobs tells it.
+        quiet = on_terminal() or HydraConfig.get().mode == RunMode.MULTIRUN
+        log.log(logging.DEBUG if quiet else logging.INFO, "epoch %d: %s", epoch.number, told)
+
+    def _image(self, epoch: int) -> None:
+        every = self.config.tracking.weight_images_every
+        if every and epoch % every == 0:
+            image = weights.series_image(self.templates(), self.config.tracking.weight_image_limit)
+            self.run.image("weights", image, step=epoch)
+
+    def finish(self, fit: Fit, folder: Path) -> None:
+        """Write history.csv and weights.png into the folder, which has model.keras, and keep all that matters."""
+        write_history(fit.history, folder / "history.csv")
+        title = f"Weights of each class after epoch {fit.best_epoch}: {self.config.data.name}"
+        weights.draw(self.templates(), title, folder / "weights.png")
+        for name in ("history.csv", "weights.png"):
+            self.run.artifact(folder / name)
+        self.run.tags({"model.sha256": sha256(folder / "model.keras")})
+        self.run.metrics(
+            {"best/epoch": fit.best_epoch, "best/valid_error": fit.best.error, "best/valid_loss": fit.best.loss}
+        )
+        write_text(folder / "run_id", self.run.id + "\n")
+
+
+def measures(epoch: Epoch) -> dict[str, float]:
+    """The epoch's metrics by their MLflow names."""
+    found = {"train/loss": epoch.train.loss, "train/error": epoch.train.error}
+    if epoch.valid is not None:
+        found |= {"valid/loss": epoch.valid.loss, "valid/error": epoch.valid.error}
+    return found
+
+
+def write_history(history: list[Epoch], path: Path) -> None:
+    """The epochs' metrics as a CSV file, a row an epoch; an epoch that was not validated has empty fields."""
+    names = list(measures(history[0]))
+    rows = ([epoch.number, *(measures(epoch).get(name) for name in names)] for epoch in history)
+    write_csv(path, ["epoch", *names], rows)

@@ -1,0 +1,83 @@
+"""The MLflow store: where it is, made ready once, and the experiment in it."""
+
+import re
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.config import Tracking
+from pipeline.errors import UserError
+from pipeline.paths import home
+from pipeline.tracking import GIVEN_URI
+
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store and the experiment that runs go to."""
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+
+
+def uri(tracking: Tracking) -> str:
+    """MLFLOW_TRACKING_URI where it is set, else the configured one; relative sqlite paths are under the project."""
+    where = GIVEN_URI or tracking.uri
+    path = where.removeprefix(SQLITE)
+    return f"{SQLITE}{home() / path}" if path != where else where
+
+
+def connect(tracking: Tracking) -> Store:
+    """Open the store, creating its tables and the experiment where they are missing.
+
+    Raises:
+        UserError: the store cannot be opened, or the experiment was deleted.
+    """
+    where = uri(tracking)
+    mlflow.set_tracking_uri(where)
+    try:
+        with _alone(where):
+            client = MlflowClient(where)  # makes a new store's tables
+            return Store(client, where, _experiment(client, tracking, where))
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        # For a refused connection MLflow tells the whole history of its objects; the system's own words are enough.
+        told = re.search(r"\[Errno[^\"')]*", str(error))
+        reason = told[0] if told else str(error).splitlines()[0]
+        raise UserError(
+            f"the MLflow store {where} cannot be used ({reason}): mend or start it, or choose another one with "
+            "tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
+        ) from error
+
+
+def _experiment(client: MlflowClient, tracking: Tracking, where: str) -> str:
+    """The experiment's id; a new one is created."""
+    experiment = client.get_experiment_by_name(tracking.experiment)
+    if experiment is None:
+        return str(client.create_experiment(tracking.experiment, _artifacts(where, tracking.experiment)))
+    if experiment.lifecycle_stage == "deleted":
+        raise UserError(
+            f"MLflow experiment {tracking.experiment!r} was deleted: restore it with `mlflow experiments restore "
+            f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
+        )
+    return str(experiment.experiment_id)
+
+
+def _alone(where: str) -> AbstractContextManager[object]:
+    """Processes that start together on a new sqlite file would each create its tables, and leave it half made."""
+    return FileLock(f"{where.removeprefix(SQLITE)}.lock") if where.startswith(SQLITE) else nullcontext()
+
+
+def _artifacts(where: str, experiment: str) -> str | None:
+    """Beside a sqlite file; a server decides for itself."""
+    if not where.startswith(SQLITE):
+        return None
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in experiment)
+    return (Path(where.removeprefix(SQLITE)).parent / "mlartifacts" / safe).as_uri()

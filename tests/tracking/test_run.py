@@ -1,0 +1,121 @@
+"""A training run in MLflow has what the README promises, and ends as what it was."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pytest
+
+from tests.support.project import Project
+from tests.support.stores import client_of, runs
+
+
+def test_run_of_the_pipeline_has_params_metrics_tags_and_files(digits: Project) -> None:
+    """The contracts: resolved config as flat params, metrics by epoch from 1, test figures from evaluate."""
+    (run,) = runs(digits.folder)
+    client = client_of(digits.folder)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "lr=0.1 batch=64"
+    assert run.data.params["train.learning_rate"] == "0.1"
+    assert run.data.params["data.split.validation"] == "300"
+    assert run.data.params["tracking.experiment"] == "digits"
+    assert run.data.tags["data.md5"].endswith(".dir")
+    assert run.data.tags["git.commit"] == digits.git("rev-parse", "HEAD~1")
+    assert run.data.tags["git.dirty"] == "true"  # conf/config.yaml had been edited and not committed
+    assert len(run.data.tags["config.hash"]) == 64
+    for name in ("train/loss", "train/error", "valid/loss", "valid/error"):
+        history = client.get_metric_history(run.info.run_id, name)
+        assert [point.step for point in history] == list(range(1, len(history) + 1))
+    errors = [point.value for point in client.get_metric_history(run.info.run_id, "valid/error")]
+    assert run.data.metrics["best/valid_error"] == min(errors)
+    assert run.data.metrics["best/epoch"] == 1 + int(np.argmin(errors))
+    assert 0 < run.data.metrics["test/error"] < 0.2
+    assert 0 < run.data.metrics["test/recall/7"] <= 1
+    names = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"weights.png", "history.csv", "confusion.csv", "images"} <= names
+
+
+def test_weight_images_are_a_series_over_epochs(digits: Project) -> None:
+    """The initial ones, where the UI's slider starts, and each tenth epoch's, as conf/tracking/sqlite.yaml says."""
+    (run,) = runs(digits.folder)
+    files = [file.path for file in client_of(digits.folder).list_artifacts(run.info.run_id, "images")]
+    steps = sorted({int(re.findall(r"weights\+step\+(\d+)\+", path)[0]) for path in files})
+    assert steps[:3] == [0, 10, 20]
+
+
+def test_logged_model_answers_as_the_model_file_does(digits: Project) -> None:
+    """With its signature, input example and pinned requirements."""
+    (run,) = runs(digits.folder)
+    mlflow.set_tracking_uri(f"sqlite:///{digits.folder / 'mlflow.db'}")
+    (logged,) = mlflow.search_logged_models([run.info.experiment_id], output_format="list")
+    assert logged.source_run_id == run.info.run_id
+    model = mlflow.pyfunc.load_model(logged.model_uri)
+    assert model.metadata.signature.inputs.input_types() == [np.dtype("uint8")]
+    assert model.input_example.shape == (5, 64)
+    requirements = (Path(logged.artifact_location.removeprefix("file://")) / "requirements.txt").read_text()
+    assert all("==" in line for line in requirements.splitlines())
+    np.testing.assert_allclose(np.asarray(model.predict(model.input_example)).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_diverged_run_is_failed_with_its_reason(changeable: Project) -> None:
+    """And never a model: nothing useless is left to be taken for one."""
+    done = changeable.stage("train", "train.learning_rate=1e38", f"hydra.run.dir={changeable.folder / 'out'}")
+    assert done.returncode == 2
+    assert "choose a train.learning_rate below 1e+38" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (run,) = runs(changeable.folder)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["failure"] == "diverged"
+    assert not (changeable.folder / "out" / "model.keras").exists()
+    assert "Traceback" in (changeable.folder / "out" / "train.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"), (signal.SIGHUP, "terminated")],
+)
+def test_interrupted_run_is_killed_and_keeps_its_metrics(
+    number: signal.Signals, told: str, changeable: Project
+) -> None:
+    """A run that stays RUNNING for ever is a lie."""
+    command = [sys.executable, "-m", "pipeline.train", "train.epochs=1000000", "train.patience=1000000"]
+    process = subprocess.Popen(
+        command,
+        cwd=changeable.folder,
+        env=changeable.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 5:"):
+            process.send_signal(number)
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert errors == f"error: {told}\n"
+    (run,) = runs(changeable.folder)
+    assert run.info.status == "KILLED"
+    assert len(client_of(changeable.folder).get_metric_history(run.info.run_id, "valid/error")) >= 5
+
+
+def test_run_id_left_in_the_shell_is_not_written_into(changeable: Project) -> None:
+    """MLFLOW_RUN_ID would gather all jobs of a sweep in one run."""
+    assert changeable.stage("train", "train.epochs=1", MLFLOW_RUN_ID="0" * 32).returncode == 0
+    (run,) = runs(changeable.folder)
+    assert run.info.run_id != "0" * 32
+
+
+def test_other_store_by_environment(changeable: Project, tmp_path: Path) -> None:
+    """MLFLOW_TRACKING_URI points elsewhere, and nothing is left at home."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = changeable.stage("train", "train.epochs=1", MLFLOW_TRACKING_URI=f"sqlite:///{elsewhere}/mlflow.db")
+    assert done.returncode == 0, done.stderr
+    assert len(runs(elsewhere)) == 1
+    assert not (changeable.folder / "mlflow.db").exists()

@@ -1,0 +1,100 @@
+"""The store is where it should be, is made once, and says what is wrong with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import paths
+from pipeline.config import Tracking
+from pipeline.errors import UserError
+from pipeline.tracking import store
+from tests.support.stores import client_of, runs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tracking(uri: str = "sqlite:///mlflow.db", experiment: str = "digits") -> Tracking:
+    return Tracking(uri, experiment, weight_images_every=10, weight_image_limit=1.0)
+
+
+def test_relative_sqlite_path_is_under_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever folder a command is started from, all runs land in one store."""
+    monkeypatch.chdir(tmp_path)
+    assert store.uri(tracking()) == f"sqlite:///{ROOT}/mlflow.db"
+    assert store.uri(tracking("sqlite:////elsewhere/x.db")) == "sqlite:////elsewhere/x.db"
+
+
+def test_relative_sqlite_path_of_the_environment_is_under_the_project_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would depend on the folder, and be lost in DVC's temporary workspaces."""
+    monkeypatch.setattr(store, "GIVEN_URI", "sqlite:///other.db")
+    assert store.uri(tracking()) == f"sqlite:///{ROOT}/other.db"
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////proc/nowhere/x.db", "mysql+nodriver://127.0.0.1/x", "nonsense://x"])
+def test_unusable_address_is_told_in_one_line(uri: str) -> None:
+    """A folder that cannot be made, a database without its driver, a scheme that nobody knows."""
+    with pytest.raises(UserError, match="cannot be used") as told:
+        store.connect(tracking(uri))
+    assert "\n" not in str(told.value)
+
+
+def test_environment_goes_before_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As everywhere in MLflow."""
+    monkeypatch.setattr(store, "GIVEN_URI", "http://127.0.0.1:9")
+    assert store.uri(tracking()) == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("temporary", ["standalone/tmp1", "tmp2"])
+def test_dvc_temporary_workspace_uses_the_users_own_store(
+    temporary: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """DVC deletes its workspaces, and runs kept in them would go with them."""
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "project/.dvc/tmp/exps" / temporary)
+    assert paths.home() == tmp_path / "project"
+
+
+def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Path) -> None:
+    """MLflow's tables, made by several processes at once, are left half made for ever."""
+    code = (
+        "from tests.tracking.test_store import *\n"
+        f"opened = store.connect(tracking('sqlite:///{tmp_path / 'mlflow.db'}'))\n"
+        "run = opened.client.create_run(opened.experiment_id)\n"
+        "opened.client.set_terminated(run.info.run_id)\n"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(8)]
+    assert [process.wait() for process in processes] == [0] * 8
+    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 8
+
+
+def test_artifacts_are_beside_the_sqlite_file(tmp_path: Path) -> None:
+    """Not in whatever folder the first run was started from; odd letters of the name make no odd folder."""
+    opened = store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", experiment="my digits/ä: 1"))
+    experiment = opened.client.get_experiment(opened.experiment_id)
+    assert Path(experiment.artifact_location.removeprefix("file://")).parent == tmp_path / "mlartifacts"
+
+
+def test_deleted_experiment_is_told_with_the_way_back(tmp_path: Path) -> None:
+    """MLflow says only that it cannot be set."""
+    where = tracking(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client_of(tmp_path).delete_experiment(store.connect(where).experiment_id)
+    with pytest.raises(UserError, match=r"was deleted: restore it with `mlflow experiments restore -x \d+`"):
+        store.connect(where)
+
+
+def test_silent_server_is_told_in_one_line() -> None:
+    """After a few seconds, not the minutes of MLflow's own retries."""
+    with pytest.raises(
+        UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): mend or start it"
+    ) as told:
+        store.connect(tracking("http://127.0.0.1:9"))
+    assert "\n" not in str(told.value)
+
+
+def test_foreign_file_is_no_store(tmp_path: Path) -> None:
+    """A text file under the store's name is left as it is."""
+    (tmp_path / "mlflow.db").write_text("my notes, and more of them than a page of a database has " * 99)
+    with pytest.raises(UserError, match="cannot be used"):
+        store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    assert (tmp_path / "mlflow.db").read_text().startswith("my notes")
