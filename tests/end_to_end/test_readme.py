@@ -1,0 +1,150 @@
+"""Every command in the README, typed in its order in a fresh project, on real MNIST; and what it promises of them."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support import project
+from tests.support.project import ROOT, Project
+from tests.support.stores import client_of, runs
+
+pytestmark = pytest.mark.mnist
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line for block in re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+]
+# Run by other means: these tests are what `make test` runs, the environment is active here, and the UI does not end.
+ELSEWHERE = {"make test", "source .venv/bin/activate", "make ui"}
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, str]]:
+    """A project in which the README's commands have been run, and what each printed."""
+    made = project.create(tmp_path_factory.mktemp("readme") / "project")
+    _lend_environment(made.folder / ".venv")
+    printed = {}
+    for command in COMMANDS:
+        if command not in ELSEWHERE:
+            done = made.run(*shlex.split(command))
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            printed[command] = done.stdout
+    return made, printed
+
+
+def _lend_environment(folder: Path) -> None:
+    """Programs of the repository's own environment, which make takes for installed and leaves alone."""
+    folder.mkdir()
+    for part in (ROOT / ".venv").iterdir():
+        if not part.name.startswith("installed"):
+            (folder / part.name).symlink_to(part)
+    for stamp in ("installed", "installed-dev"):
+        (folder / stamp).touch()
+
+
+def test_readme_has_the_commands() -> None:
+    """The extraction has not gone blind."""
+    assert {"make repro", "make test", "make ui", "python -m pipeline.train +sweep=grid"} <= set(COMMANDS)
+
+
+def test_repro_on_real_mnist_reaches_the_promised_error(typed: tuple[Project, dict[str, str]]) -> None:
+    """At most 7.8 %: what this model can do, with some room for other processors."""
+    made, printed = typed
+    error = re.search(r"test error (\S+) %, loss (\S+) nats, over 10000 images", printed["make repro"])
+    assert error is not None
+    assert float(error[1]) <= 7.8
+    summary = json.loads((made.folder / "prepared/summary.json").read_text())
+    assert [summary[name]["images"] for name in ("train", "valid", "test")] == [50_000, 10_000, 10_000]
+
+
+def test_second_repro_is_up_to_date(typed: tuple[Project, dict[str, str]]) -> None:
+    """Nothing runs."""
+    made, printed = typed
+    assert "Data and pipelines are up to date." in printed["dvc repro"]
+    again = made.run("make", "repro")
+    assert "Data and pipelines are up to date." in again.stdout
+
+
+def test_tutorial_gives_its_published_figures(typed: tuple[Project, dict[str, str]]) -> None:
+    """To the last digit, printed and logged."""
+    made, printed = typed
+    line = "74 epochs, best validation error 7.500000 %, test error 7.489583 %"
+    assert line in README
+    assert line in printed["python -m pipeline.train experiment=theano_tutorial"].splitlines()
+    run = next(run for run in runs(made.folder, "mnist") if "theano_tutorial" in run.info.run_name)
+    assert run.data.metrics["best/valid_error"] == 720 / 9600
+    assert run.data.metrics["best/epoch"] == 73
+    assert run.data.metrics["test/error"] == 719 / 9600
+    history = client_of(made.folder).get_metric_history(run.info.run_id, "train/loss")
+    assert max(point.step for point in history) == 74
+
+
+def test_both_sweeps_leave_nine_finished_runs(typed: tuple[Project, dict[str, str]]) -> None:
+    """The command line and the preset run the same grid."""
+    made, printed = typed
+    sweeps: dict[str, list[tuple[str, float]]] = {}
+    for run in runs(made.folder, "mnist"):
+        if "sweep.id" in run.data.tags:
+            assert run.info.status == "FINISHED"
+            found = (run.info.run_name, run.data.metrics["best/valid_error"])
+            sweeps.setdefault(run.data.tags["sweep.id"], []).append(found)
+    first, second = sweeps.values()
+    assert len(first) == 9
+    assert sorted(first) == sorted(second)
+    for command in (command for command in COMMANDS if "multirun" in command or "+sweep" in command):
+        assert "9 of 9 jobs finished; the best is lr=" in printed[command].splitlines()[-1]
+
+
+def test_shown_results_are_those_of_this_machine_or_near(typed: tuple[Project, dict[str, str]]) -> None:
+    """The figures in the README were measured, and stay true to half a point."""
+    _, printed = typed
+    shown = re.search(r"^test error (\S+) %, loss (\S+) nats", README, re.MULTILINE)
+    found = re.search(r"^test error (\S+) %, loss (\S+) nats", printed["make repro"], re.MULTILINE)
+    assert shown is not None
+    assert found is not None
+    assert float(found[1]) == pytest.approx(float(shown[1]), abs=0.5)
+    assert float(found[2]) == pytest.approx(float(shown[2]), abs=0.01)
+
+
+def test_ui_serves_the_runs(typed: tuple[Project, dict[str, str]]) -> None:
+    """`make ui`, on loopback, until it is interrupted."""
+    made, _ = typed
+    with socket.socket() as port:
+        assert port.connect_ex(("127.0.0.1", 5001)) != 0, "port 5001 is taken: stop what listens there"
+    process = subprocess.Popen(
+        ["make", "ui"], cwd=made.folder, env=made.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        found = _when_up("http://127.0.0.1:5001/ajax-api/2.0/mlflow/experiments/get-by-name?experiment_name=mnist")
+        assert found["experiment"]["name"] == "mnist"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _when_up(url: str) -> dict[str, dict[str, str]]:
+    """The server's answer, once it gives one."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            answer: dict[str, dict[str, str]] = requests.get(url, timeout=5).json()
+        except requests.RequestException:
+            assert time.monotonic() < end, "the UI does not come up"
+        else:
+            return answer
+
+
+def test_pictures_of_the_readme_exist() -> None:
+    """A broken picture is the first thing that a visitor sees."""
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (Path(ROOT) / picture).stat().st_size > 1000
