@@ -2,7 +2,6 @@
 
 import json
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -56,28 +55,28 @@ def _describe(data: LabelledImages) -> dict[str, Any]:
     }
 
 
-def read(config: Config, *names: Name, folder: Path = PREPARED) -> list[LabelledImages]:
+def read(config: Config, *names: Name) -> list[LabelledImages]:
     """Memory-map the named sets.
 
     Raises:
         UserError: prepared/ holds nothing, or other data than the configuration asks for.
     """
     asked = identity(config)
-    files = [(folder / f"{name}_images.npy", folder / f"{name}_labels.npy") for name in names]
-    if not all(file.is_file() for file in (folder / "summary.json", *chain(*files))):
-        raise UserError(f"{folder} holds no prepared data: run `dvc repro preprocess`")
+    files = [(PREPARED / f"{name}_images.npy", PREPARED / f"{name}_labels.npy") for name in names]
+    if not all(file.is_file() for file in (PREPARED / "summary.json", *chain(*files))):
+        raise UserError(f"{PREPARED} holds no prepared data: run `dvc repro preprocess`")
     try:
-        found = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["made_from"]
+        found = json.loads((PREPARED / "summary.json").read_text(encoding="utf-8"))["made_from"]
         sets = [LabelledImages(*(np.load(file, mmap_mode="r") for file in pair)) for pair in files]
     except (ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{folder} has a damaged file ({error}): run `dvc repro --force preprocess`") from error
+        raise UserError(f"{PREPARED} has a damaged file ({error}): run `dvc repro --force preprocess`") from error
     differing = [
         f"{key}={found.get(key)} instead of {value}" for key, value in asked.items() if found.get(key) != value
     ]
     if differing:
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
         raise UserError(
-            f"{folder} holds other data than this run asks for ({differing[0]}{more}): "
+            f"{PREPARED} holds other data than this run asks for ({differing[0]}{more}): "
             "choose the data in conf/config.yaml and run `dvc repro preprocess`"
         )
     return sets
