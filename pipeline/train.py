@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from pipeline import app
 from pipeline.config import Config, whole_batches
 from pipeline.data import prepared
+from pipeline.errors import Diverged
 from pipeline.sweep import callback
 from pipeline.validation import check_batch_size, check_update_patience
 
@@ -27,6 +28,7 @@ def train(config: Config) -> None:
     check_update_patience(config.train, len(data))
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import files, measures, softmax, training
+    from pipeline.model.bank import Bank
     from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
     from pipeline.tracking.store import connect
@@ -38,8 +40,15 @@ def train(config: Config) -> None:
         model = softmax.build(
             data.pixels.shape[1], classes, config.model.pixel_divisor, config.model.initializer, config.seed
         )
-        with Recorder(run, config, lambda: softmax.templates(model).reshape(-1, *shape)) as recorder:
-            fit = training.fit(model, data, valid, config.train, config.seed, recorder.epoch)
+        bank = Bank.of([model])
+        with Recorder(run, config, lambda: bank.templates(0).reshape(-1, *shape)) as recorder:
+            rates = [config.train.learning_rate]
+            (fit,) = training.fit(
+                bank, rates, (data, valid), config.train, config.seed, lambda _, epoch: recorder.epoch(epoch)
+            )
+        if isinstance(fit, Diverged):
+            raise fit
+        bank.export(0, model)
         files.save(model, folder / "model.keras")
         recorder.finish(fit, folder)
         run.model(model, valid.pixels[:5], model(valid.pixels[:5]).numpy())

@@ -29,10 +29,5 @@ def logits(model: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
 
 
 def predict_logits(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """The logits of many images, float32 (N, classes), by the same compiled arithmetic as in training."""
+    """The logits of many images, float32 (N, classes), compiled as one function."""
     return np.asarray(tf.function(logits, jit_compile=True)(model, tf.constant(pixels)))
-
-
-def templates(model: keras.Model) -> npt.NDArray[np.float32]:
-    """The weights W, a row of `pixels` a class: float32 (classes, pixels)."""
-    return np.asarray(model.get_layer("softmax").kernel).T

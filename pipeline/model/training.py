@@ -1,24 +1,19 @@
-"""Minibatch SGD on the mean negative log-likelihood, one compiled call an epoch."""
+"""Minibatch SGD of a bank on the mean negative log-likelihood: one compiled call an epoch for all of its heads."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline import config
 from pipeline.data.labelled import LabelledImages
 from pipeline.errors import Diverged
-from pipeline.model import early_stopping, softmax
+from pipeline.model import early_stopping
+from pipeline.model.bank import Bank, Floats
 from pipeline.model.measures import Score
-
-# Sums in a fixed order: the same inputs give the same bits on one machine.
-tf.config.experimental.enable_op_determinism()
-
-Order = npt.NDArray[np.int32]
+from pipeline.model.passes import Order, Passes
 
 
 @dataclass(frozen=True)
@@ -39,30 +34,90 @@ class Fit:
     history: list[Epoch]
 
 
+@dataclass
+class _Head:
+    """One head's progress."""
+
+    number: int
+    rate: float
+    stopping: early_stopping.EarlyStopping
+    rows: Floats  # of the best epoch
+    best_epoch: int = 0
+    best: Score = field(default_factory=lambda: Score(math.inf, math.inf))
+    history: list[Epoch] = field(default_factory=list)
+    diverged: Diverged | None = None
+
+    def left(self, updates: int) -> float:
+        """How many updates may follow after so many."""
+        cut_short = bool(self.history) and self.history[-1].valid is None
+        return 0 if self.diverged or cut_short else self.stopping.updates_left(updates)
+
+    def observe(self, epoch: Epoch, rows: Floats, updates: int) -> bool:
+        """Take note of an epoch and of the weights (classes, pixels + 1) after it; false where it diverged."""
+        for name, found in (("training", epoch.train), ("validation", epoch.valid)):
+            if found is not None and not math.isfinite(found.loss):
+                self._diverge(f"the {name} loss is {found.loss}", epoch.number)
+                return False
+        if not np.isfinite(rows).all():
+            self._diverge("a weight is not finite", epoch.number)
+            return False
+        self.history.append(epoch)
+        if epoch.valid is not None:
+            self.stopping.observe(updates, epoch.valid.error)
+            if epoch.valid.error < self.best.error:
+                self.best_epoch, self.best, self.rows = epoch.number, epoch.valid, rows.copy()
+        return True
+
+    def _diverge(self, what: str, epoch: int) -> None:
+        self.diverged = Diverged(f"{what} in epoch {epoch}: choose a train.learning_rate below {self.rate:g}")
+
+
 def fit(
-    model: keras.Model,
-    train: LabelledImages,
-    valid: LabelledImages,
+    bank: Bank,
+    rates: Sequence[float],
+    data: tuple[LabelledImages, LabelledImages],
     settings: config.Train,
     seed: int,
-    on_epoch: Callable[[Epoch], None],
-) -> Fit:
-    """Train until early stopping or the last epoch, and leave the best epoch's weights in the model.
+    on_epoch: Callable[[int, Epoch], None],
+) -> list[Fit | Diverged]:
+    """Train each head at its own rate to its early stopping or the last epoch; leave its best weights in the bank.
 
-    The best epoch is the first with the lowest validation error.
-
-    Raises:
-        Diverged: a loss is not finite.
+    `data` are the training and the validation images; `on_epoch` is told a head's number and its epoch, while the bank
+    has the weights after that epoch. A head's best epoch is the first with its lowest validation error. A head that
+    diverges is stopped, and the error stands in its place; its neighbours are not touched by it.
     """
-    history: list[Epoch] = []
-    best_epoch, best, weights = 0, Score(math.inf, math.inf), model.get_weights()
-    for epoch in _epochs(model, train, valid[: config.whole_batches(len(valid), settings)], settings, seed):
-        history.append(epoch)
-        on_epoch(epoch)
-        if epoch.valid is not None and epoch.valid.error < best.error:
-            best_epoch, best, weights = epoch.number, epoch.valid, model.get_weights()
-    model.set_weights(weights)
-    return Fit(best_epoch, best, history)
+    train, valid = data
+    valid = valid[: config.whole_batches(len(valid), settings)]
+    shape = bank.shape["classes"], bank.divisor
+    training, validation = Passes(train, *shape), Passes(valid, *shape)
+    heads = [
+        _Head(number, rate, early_stopping.rule(settings), rows)
+        for number, (rate, rows) in enumerate(zip(rates, bank.rows.numpy(), strict=True))
+    ]
+    images = config.whole_batches(len(train), settings)
+    whole = math.ceil(images / settings.batch_size)  # updates of an epoch
+    seated = heads
+    for number in range(1, settings.epochs + 1):
+        before = (number - 1) * whole
+        seated = _seated(seated, before)
+        shuffled = order(len(train), settings, seed, number)[:images]
+        for updates, together in _groups(seated, before, whole):
+            numbers, due = [head.number for head in together], [head.left(before) > 0 for head in together]
+            rows, trained = training.train(
+                tf.gather(bank.rows, numbers),
+                np.array([head.rate for head in together], np.float32),
+                shuffled[: updates * settings.batch_size],
+                settings.batch_size,
+            )
+            validated = validation.measure(rows) if updates == whole else [None] * len(together)
+            bank.rows.assign(tf.tensor_scatter_nd_update(bank.rows, [[number] for number in numbers], rows))
+            for head, epoch_due, weights, score, valid_score in zip(
+                together, due, rows.numpy(), trained, validated, strict=True
+            ):
+                if epoch_due and head.observe(Epoch(number, score, valid_score), weights, before + updates):
+                    on_epoch(head.number, head.history[-1])
+    bank.rows.assign(np.stack([head.rows for head in heads]))
+    return [head.diverged or Fit(head.best_epoch, head.best, head.history) for head in heads]
 
 
 def order(images: int, settings: config.Train, seed: int, epoch: int) -> Order:
@@ -72,95 +127,22 @@ def order(images: int, settings: config.Train, seed: int, epoch: int) -> Order:
     return np.arange(images, dtype=np.int32)
 
 
-def _epochs(
-    model: keras.Model, train: LabelledImages, valid: LabelledImages, settings: config.Train, seed: int
-) -> Iterator[Epoch]:
-    images = config.whole_batches(len(train), settings)
-    updates_an_epoch = math.ceil(images / settings.batch_size)
-    stopping = early_stopping.rule(settings)
-    step = EpochStep(model, train, settings)
-    score = Scorer(model, valid)
-    updates = 0
-    for number in range(1, settings.epochs + 1):
-        now = min(updates_an_epoch, stopping.updates_left(updates))
-        if now <= 0:
-            return
-        trained = step(order(len(train), settings, seed, number)[: min(images, int(now) * settings.batch_size)])
-        updates += int(now)
-        validated = score() if now == updates_an_epoch else None
-        for name, found in (("training", trained), ("validation", validated)):
-            if found is not None and not math.isfinite(found.loss):
-                raise Diverged(
-                    f"the {name} loss is {found.loss} in epoch {number}: "
-                    f"choose a train.learning_rate below {settings.learning_rate:g}"
-                )
-        yield Epoch(number, trained, validated)
-        if validated is None:
-            return
-        stopping.observe(updates, validated.error)
+def _seated(heads: list[_Head], updates: int) -> list[_Head]:
+    """The heads that the next epoch computes: once half of them have ended, only those that go on.
 
-
-class EpochStep:
-    """One epoch of updates, W <- W - learning_rate * gradient of a minibatch's mean loss, in one compiled function.
-
-    Pixels stay uint8; each minibatch is gathered and scaled inside the loop, so that an epoch reads a byte a pixel.
+    Not sooner, since each number of heads is compiled anew, which takes about as long as a few epochs.
     """
-
-    def __init__(self, model: keras.Model, train: LabelledImages, settings: config.Train) -> None:
-        self.model = model
-        self.batch_size = settings.batch_size
-        self.pixels = tf.constant(train.pixels)
-        self.labels = tf.constant(train.labels.astype(np.int32))
-        self.optimizer = keras.optimizers.SGD(float(settings.learning_rate))
-        self.optimizer.build(model.trainable_variables)
-
-    def __call__(self, rows: Order) -> Score:
-        """Update once for each minibatch of the rows, the last of which may be partial."""
-        whole = len(rows) // self.batch_size * self.batch_size
-        loss, errors = self._run(rows[:whole].reshape(-1, self.batch_size), rows[whole:])
-        return Score(float(loss) / len(rows), int(errors) / len(rows))
-
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def _run(self, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        loss, errors = tf.constant(0.0), tf.constant(0)
-        for index in tf.range(tf.shape(minibatches)[0]):
-            more_loss, more_errors = self._update(minibatches[index])
-            loss, errors = loss + more_loss, errors + more_errors
-        if rest.shape[0]:
-            more_loss, more_errors = self._update(rest)
-            loss, errors = loss + more_loss, errors + more_errors
-        return loss, errors
-
-    def _update(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            losses, wrong = _measure(self.model, tf.gather(self.pixels, rows), tf.gather(self.labels, rows))
-            mean_loss = tf.reduce_mean(losses)
-        weights = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(mean_loss, weights), weights)
-        return tf.reduce_sum(losses), tf.reduce_sum(wrong)
+    going = [head for head in heads if head.left(updates) > 0]
+    return going if len(going) <= len(heads) / 2 else heads
 
 
-class Scorer:
-    """Loss and error of the model's present weights on some images."""
+def _groups(heads: list[_Head], before: int, whole: int) -> Iterator[tuple[int, list[_Head]]]:
+    """The heads by how many updates they make in an epoch: all of it, or less where one's training ends within it.
 
-    def __init__(self, model: keras.Model, data: LabelledImages) -> None:
-        self.model = model
-        self.pixels = tf.constant(data.pixels)
-        self.labels = tf.constant(data.labels.astype(np.int32))
-
-    def __call__(self) -> Score:
-        """Measure."""
-        loss, errors = self._run()
-        return Score(float(loss) / len(self.labels), int(errors) / len(self.labels))
-
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def _run(self) -> tuple[tf.Tensor, tf.Tensor]:
-        losses, wrong = _measure(self.model, self.pixels, self.labels)
-        return tf.reduce_sum(losses), tf.reduce_sum(wrong)
-
-
-def _measure(model: keras.Model, pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each image's negative log-likelihood in nats, float32 (N,), and whether it is misclassified, int32 (N,)."""
-    logits = softmax.logits(model, pixels)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    return losses, tf.cast(tf.argmax(logits, 1, tf.int32) != labels, tf.int32)
+    A head that has ended makes the whole epoch, idly, as long as it is seated.
+    """
+    shares = [int(min(head.left(before), whole)) or whole for head in heads]
+    if all(head.left(before) <= 0 for head in heads):
+        return
+    for share in sorted(set(shares)):
+        yield share, [head for head, of_head in zip(heads, shares, strict=True) if of_head == share]

@@ -39,11 +39,3 @@ def test_initial_weights_are_of_the_seed(initializer: str) -> None:
     first, again, other = (build(initializer, seed).get_weights()[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-
-
-def test_templates_are_a_row_of_pixels_a_class() -> None:
-    """Transposed, the weight images would be noise."""
-    model = build()
-    kernel = np.arange(7840, dtype=np.float32).reshape(784, 10)
-    model.set_weights([kernel, np.zeros(10)])
-    np.testing.assert_array_equal(softmax.templates(model)[3], kernel[:, 3])

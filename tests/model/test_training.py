@@ -10,6 +10,8 @@ from pipeline.config import Train
 from pipeline.data.labelled import LabelledImages
 from pipeline.errors import Diverged
 from pipeline.model import softmax, training
+from pipeline.model.bank import Bank
+from pipeline.model.measures import score
 from tests.support.reference import SoftmaxRegression
 
 Sets = tuple[LabelledImages, LabelledImages]
@@ -17,7 +19,12 @@ Sets = tuple[LabelledImages, LabelledImages]
 
 def fit(sets: Sets, settings: Train, seed: int = 1) -> tuple[keras.Model, training.Fit]:
     model = softmax.build(64, 10, 255.0, "zeros", seed)
-    return model, training.fit(model, *sets, settings, seed, lambda _: None)
+    bank = Bank.of([model])
+    (found,) = training.fit(bank, [settings.learning_rate], sets, settings, seed, lambda *_: None)
+    if isinstance(found, Diverged):
+        raise found
+    bank.export(0, model)
+    return model, found
 
 
 def test_curves_and_weights_equal_an_independent_implementation(sets: Sets, settings: Train) -> None:
@@ -99,12 +106,9 @@ def test_divergence_is_an_error_that_names_the_setting(sets: Sets, settings: Tra
         fit(sets, dataclasses.replace(settings, learning_rate=learning_rate))
 
 
-def test_scorer_equals_measures_of_logits(sets: Sets) -> None:
+def test_validation_equals_measures_of_logits(sets: Sets, settings: Train) -> None:
     """The validation figures of training and the test figures of evaluate are one measure."""
-    from pipeline.model.measures import score
-
-    model = softmax.build(64, 10, 255.0, "glorot_uniform", 1)
-    found = training.Scorer(model, sets[1])()
+    model, found = fit(sets, settings)
     expected = score(softmax.predict_logits(model, sets[1].pixels), sets[1].labels)
-    assert found.error == expected.error
-    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+    assert found.best.error == expected.error
+    assert found.best.loss == pytest.approx(expected.loss, rel=1e-6)
