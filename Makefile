@@ -1,7 +1,7 @@
 # make help    lists the targets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check ui lock
+.PHONY: help setup repro test check bench ui lock
 
 # The commands in dvc.yaml call `python`: this project's own.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -25,6 +25,9 @@ check: .venv/installed-dev ## Lint, types, DVC files
 	@ruff format --check .
 	@mypy
 	@dvc dag > /dev/null
+
+bench: .venv/installed ## Measure speed on prepared/, and write benchmarks/results.md
+	@python -m benchmarks
 
 ui: .venv/installed ## Show the runs in MLflow's UI on http://127.0.0.1:5001
 	@echo 'Open http://127.0.0.1:5001, choose "Model training", an experiment, and the chart sign above the runs.'

@@ -17,9 +17,6 @@ import tensorflow as tf
 from pipeline.data.labelled import LabelledImages
 from pipeline.model.measures import Score
 
-# Sums in a fixed order: the same inputs give the same bits on one machine.
-tf.config.experimental.enable_op_determinism()
-
 COLUMNS = 16
 SLENDER = 4
 BLOCK = 1000  # images of a minibatch where nothing is learned: few enough that their float32 pixels are soon let go

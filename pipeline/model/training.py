@@ -15,6 +15,9 @@ from pipeline.model.bank import Bank, Floats
 from pipeline.model.measures import Score
 from pipeline.model.passes import Order, Passes
 
+# Sums in a fixed order: the same inputs give the same bits on one machine.
+tf.config.experimental.enable_op_determinism()
+
 
 @dataclass(frozen=True)
 class Epoch:

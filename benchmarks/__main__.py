@@ -1,0 +1,24 @@
+"""Measure every table, print it, and write all of them to benchmarks/results.md.
+
+python -m benchmarks
+"""
+
+import sys
+
+from benchmarks import bank, machine, training
+from pipeline.files import write_text
+from pipeline.paths import ROOT
+
+
+def main() -> None:
+    """Run the benchmarks one after the other."""
+    told = ["# Speed", f"`make bench` on {machine.description()}"]
+    for table in (training.table, bank.table):
+        text = table()
+        sys.stdout.write(text + "\n\n")
+        told.append(text)
+    write_text(ROOT / "benchmarks" / "results.md", "\n\n".join(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""One epoch of softmax regression on MNIST's 50,000 training images, in several ways: functions without arguments."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.data.labelled import LabelledImages
+from pipeline.errors import UserError
+from pipeline.model import softmax
+from pipeline.model.bank import Bank, Floats
+from pipeline.model.passes import Passes
+from pipeline.paths import PREPARED
+
+Epoch = Callable[[], Any]
+CLASSES, RATE = 10, 0.1
+SIDE = 4096
+SQUARE = np.ones((SIDE, SIDE), np.float32)
+SQUARE_OPERATIONS = 2 * SIDE**3
+
+
+def mnist() -> LabelledImages:
+    """The prepared training images."""
+    files = [PREPARED / f"train_{kind}.npy" for kind in ("images", "labels")]
+    if not all(file.is_file() for file in files):
+        raise UserError(f"{PREPARED} holds no prepared data: run `dvc repro preprocess`")
+    return LabelledImages(*(np.load(file, mmap_mode="r") for file in files))
+
+
+def model(data: LabelledImages) -> keras.Model:
+    """The plain model of conf/model/softmax.yaml."""
+    return softmax.build(data.pixels.shape[1], CLASSES, 255.0, "zeros", 1)
+
+
+def keras_fit(data: LabelledImages, batch_size: int, **settings: object) -> Epoch:
+    """Keras' own training loop, on float32 pixels scaled beforehand as tutorials do; `settings` go to `compile`."""
+    fitted = keras.Sequential(
+        [keras.Input(data.pixels.shape[1:]), keras.layers.Dense(CLASSES, "softmax", kernel_initializer="zeros")]
+    )
+    fitted.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy", **settings)
+    x, y = np.asarray(data.pixels) / np.float32(255), np.asarray(data.labels)
+    return lambda: fitted.fit(x, y, batch_size=batch_size, epochs=1, verbose=0)
+
+
+def numpy_loop(data: LabelledImages, batch_size: int) -> Epoch:
+    """The formulas in NumPy, float32, on pixels that are scaled beforehand."""
+    x, y = (np.asarray(data.pixels) / np.float32(255)), np.eye(CLASSES, dtype=np.float32)[data.labels]
+    weights, bias = np.zeros((x.shape[1], CLASSES), np.float32), np.zeros(CLASSES, np.float32)
+    random = np.random.default_rng(1)
+
+    def epoch() -> Floats:
+        order = random.permutation(len(x))
+        for start in range(0, len(x), batch_size):
+            part = order[start : start + batch_size]
+            scores = x[part] @ weights + bias
+            exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+            gradient = (exponentials / exponentials.sum(axis=1, keepdims=True) - y[part]) * (RATE / len(part))
+            weights[:] -= x[part].T @ gradient
+            bias[:] -= gradient.sum(axis=0)
+        return weights
+
+    return epoch
+
+
+def products(data: LabelledImages, batch_size: int, heads: int = 1) -> Epoch:
+    """The two matrix products alone, in NumPy, float32, in file order: nothing is gathered, scaled or learned."""
+    x = np.asarray(data.pixels) / np.float32(255)
+    weights = np.zeros((x.shape[1], heads * CLASSES), np.float32)
+
+    def epoch() -> None:
+        for start in range(0, len(x), batch_size):
+            part = x[start : start + batch_size]
+            part.T @ (part @ weights)
+
+    return epoch
+
+
+def bank(data: LabelledImages, batch_size: int, heads: int = 1) -> Epoch:
+    """Ours: a bank's compiled pass, shuffled anew each time, with every head at its own learning rate."""
+    trained = Bank.of([model(data)] * heads)
+    passes = Passes(data, CLASSES, 255.0)
+    rates = np.geomspace(RATE, RATE / 10, heads).astype(np.float32)
+    random = np.random.default_rng(1)
+
+    def epoch() -> Floats:
+        rows, _ = passes.train(
+            tf.convert_to_tensor(trained.rows), rates, random.permutation(len(data)).astype(np.int32), batch_size
+        )
+        trained.rows.assign(rows)
+        return trained.templates(0).T
+
+    return epoch
+
+
+def square_product() -> None:
+    """A product of two large square matrices, which is what a processor is fastest at."""
+    SQUARE @ SQUARE
