@@ -9,7 +9,7 @@ HEADS = (1, 2, 4, 8, 16, 32, 64)
 def table() -> str:
     """Head-epochs a second of banks, as times plain Keras, and their arithmetic as a share of the processor's peak.
 
-    The peak is what NumPy's product of two matrices of 4,096 x 4,096 float32 numbers reaches.
+    The peak is what TensorFlow's product of two matrices of 4,096 x 4,096 float32 numbers reaches.
     """
     data = contenders.mnist()
     operations = 4 * len(data) * data.pixels.shape[1] * contenders.CLASSES  # of a head's two products, in an epoch

@@ -1,11 +1,12 @@
 """The benchmarks compare ways to do the same work."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from benchmarks import contenders
-from benchmarks.rounds import markdown
+from benchmarks import contenders, rounds
 from pipeline.data.labelled import LabelledImages
 from tests.support.reference import SoftmaxRegression
 
@@ -21,9 +22,18 @@ def test_contenders_learn_the_same() -> None:
     assert contenders.keras_fit(data, 32)().history["loss"][0] == pytest.approx(loss, rel=0.03)
 
 
+def test_contenders_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy moment of the machine meets all of them; none is measured in one piece."""
+    monkeypatch.setattr(rounds, "TURN_SECONDS", 0.001)
+    turns: list[str] = []
+    found = rounds.seconds({"one": lambda: turns.append("one"), "other": lambda: turns.append("other")})
+    assert [name for name, _ in itertools.groupby(turns)] == ["one", "other"] * rounds.ROUNDS
+    assert list(found) == ["one", "other"]
+
+
 def test_table_is_markdown() -> None:
     """benchmarks/results.md is read on the repository's page."""
-    assert markdown("Title", ("a", "b"), [("1", "2")]).splitlines() == [
+    assert rounds.markdown("Title", ("a", "b"), [("1", "2")]).splitlines() == [
         "## Title",
         "",
         "| a | b |",

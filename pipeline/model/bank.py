@@ -19,10 +19,10 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
     and its bias at the end.
     """
 
-    def __init__(self, heads: int, classes: int, pixels: int, divisor: float, **settings: Any) -> None:
+    def __init__(self, heads: int, classes: int, pixels: int, scale: float, **settings: Any) -> None:
         super().__init__(**settings)
         self.shape = {"heads": heads, "classes": classes, "pixels": pixels}
-        self.divisor = divisor
+        self.scale = scale
         self.rows = self.add_weight(shape=(heads, classes, pixels + 1), initializer="zeros", name="rows")
         self.built = True
 
@@ -30,8 +30,7 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
     def of(cls, models: Sequence[keras.Model]) -> Self:
         """The bank of these plain models (softmax.build), which differ in nothing but their weights."""
         pixels, classes = models[0].get_layer("softmax").kernel.shape
-        divisor = 1 / models[0].get_layer("scaling").scale
-        bank = cls(len(models), classes, pixels, divisor)
+        bank = cls(len(models), classes, pixels, models[0].get_layer("scaling").scale)
         bank.rows.assign(np.stack([_rows(model) for model in models]))
         return bank
 
@@ -46,7 +45,7 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
         """Probabilities, float32 (N, heads, classes), of uint8 pixels (N, pixels)."""
-        scaled = tf.cast(pixels, tf.float32) * (1 / self.divisor)
+        scaled = tf.cast(pixels, tf.float32) * self.scale
         return tf.nn.softmax(tf.einsum("np,hcp->nhc", scaled, self.rows[..., :-1]) + self.rows[..., -1])
 
     def compute_output_shape(self, input_shape: tuple[int | None, int]) -> tuple[int | None, int, int]:
@@ -55,7 +54,7 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        return {**super().get_config(), **self.shape, "divisor": self.divisor}
+        return {**super().get_config(), **self.shape, "scale": self.scale}
 
 
 def _rows(model: keras.Model) -> Floats:

@@ -10,6 +10,8 @@ a head's numbers is summed in the same order whatever the number of heads. Four 
 - The gradient of the logits is laid out as (images, columns), which it would not be as a mere transpose.
 """
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -22,17 +24,16 @@ SLENDER = 4
 BLOCK = 1000  # images of a minibatch where nothing is learned: few enough that their float32 pixels are soon let go
 
 Order = npt.NDArray[np.int32]
-Totals = tuple[tf.Tensor, tf.Tensor]  # losses in nats, float32, and errors, int32, each (heads, images)
 
 
 class Passes:
     """Compiled passes over some images. Pixels stay uint8; a minibatch is gathered and scaled within the pass."""
 
-    def __init__(self, data: LabelledImages, classes: int, divisor: float) -> None:
+    def __init__(self, data: LabelledImages, classes: int, scale: float) -> None:
         self.pixels = tf.constant(data.pixels)
         self.labels = tf.constant(data.labels.astype(np.int32))
         self.classes = classes
-        self.divisor = divisor
+        self.scale = scale
 
     def train(
         self, rows: tf.Tensor, rates: npt.NDArray[np.float32], order: Order, batch_size: int
@@ -54,49 +55,43 @@ class Passes:
     def _train(
         self, rows: tf.Tensor, rates: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        shape = rows.shape
-        columns, rates = _columns(rows), tf.repeat(rates, self.classes)
-        rates = tf.pad(rates, [[0, columns.shape[0] - rates.shape[0]]])
-        loss, errors = _zeros(shape[0], minibatches.shape[1])
-        for index in tf.range(tf.shape(minibatches)[0]):
-            columns, more_loss, more_errors = self._update(columns, rates, shape[0], minibatches[index])
-            loss, errors = loss + more_loss, errors + more_errors
-        rest_loss, rest_errors = _zeros(shape[0], 0)
-        if rest.shape[0]:
-            columns, rest_loss, rest_errors = self._update(columns, rates, shape[0], rest)
-        rows = tf.reshape(columns[: shape[0] * self.classes], shape)
-        return rows, loss, errors, rest_loss, rest_errors
+        heads, columns = rows.shape[0], _columns(rows)
+        unused = columns.shape[0] - heads * self.classes
+        rates = tf.pad(tf.repeat(rates, self.classes), [[0, unused]])
+        classes = tf.pad(tf.tile(tf.range(self.classes), [heads]), [[0, unused]], constant_values=-1)
+
+        def update(columns: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            x, labels = self._gather(images)
+            probabilities, losses, wrong = self._forward(columns, heads, x, labels)
+            probabilities = tf.pad(tf.reshape(probabilities, (heads * self.classes, -1)), [[0, unused], [0, 0]])
+            onehot = tf.cast(classes[None] == labels[:, None], tf.float32)
+            gradient = (tf.transpose(probabilities) - onehot) * (rates / images.shape[0])
+            block = SLENDER * x.shape[1]
+            for start in range(0, images.shape[0], block):
+                part = slice(start, start + block)
+                columns -= tf.matmul(gradient[part], x[part], transpose_a=True)
+            return columns, losses, wrong
+
+        columns, *totals = _loop(update, columns, heads, minibatches, rest)
+        return tf.reshape(columns[: heads * self.classes], rows.shape), *totals
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
     def _measure(self, rows: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        heads, columns = rows.shape[0], _columns(rows)
-        loss, errors = _zeros(heads, minibatches.shape[1])
-        for index in tf.range(tf.shape(minibatches)[0]):
-            more_loss, more_errors = self._forward(columns, heads, minibatches[index])[2:]
-            loss, errors = loss + more_loss, errors + more_errors
-        rest_loss, rest_errors = _zeros(heads, 0)
-        if rest.shape[0]:
-            rest_loss, rest_errors = self._forward(columns, heads, rest)[2:]
-        return loss, errors, rest_loss, rest_errors
+        heads = rows.shape[0]
 
-    def _update(self, columns: tf.Tensor, rates: tf.Tensor, heads: int, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        x, probabilities, losses, wrong = self._forward(columns, heads, images)
-        unused = columns.shape[0] - heads * self.classes
-        classes = tf.pad(tf.tile(tf.range(self.classes), [heads]), [[0, unused]], constant_values=-1)
-        onehot = tf.cast(classes[None] == tf.gather(self.labels, images)[:, None], tf.float32)
-        probabilities = tf.pad(tf.reshape(probabilities, (heads * self.classes, -1)), [[0, unused], [0, 0]])
-        gradient = (tf.transpose(probabilities) - onehot) * (rates / images.shape[0])
-        block = SLENDER * x.shape[1]
-        for start in range(0, images.shape[0], block):
-            part = slice(start, start + block)
-            columns -= tf.matmul(gradient[part], x[part], transpose_a=True)
-        return columns, losses, wrong
+        def measure(columns: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            _, losses, wrong = self._forward(columns, heads, *self._gather(images))
+            return columns, losses, wrong
 
-    def _forward(self, columns: tf.Tensor, heads: int, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Inputs (images, pixels + 1), probabilities (heads, classes, images), losses and errors (heads, images)."""
-        scaled = tf.cast(tf.gather(self.pixels, images), tf.float32) * (1 / self.divisor)
-        x = tf.concat([scaled, tf.ones((images.shape[0], 1))], axis=1)  # the bias is the weight of a constant 1
-        labels = tf.gather(self.labels, images)
+        return _loop(measure, _columns(rows), heads, minibatches, rest)[1:]
+
+    def _gather(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Inputs, float32 (images, pixels + 1), and labels, int32 (images,); the bias is the weight of a constant 1."""
+        scaled = tf.cast(tf.gather(self.pixels, images), tf.float32) * self.scale
+        return tf.concat([scaled, tf.ones((images.shape[0], 1))], axis=1), tf.gather(self.labels, images)
+
+    def _forward(self, columns: tf.Tensor, heads: int, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Probabilities (heads, classes, images), and losses and errors (heads, images)."""
         classes = tf.range(self.classes)[:, None]
         logits = tf.matmul(columns, x, transpose_b=True)[: heads * self.classes]
         logits = tf.reshape(logits, (heads, self.classes, -1))
@@ -106,7 +101,25 @@ class Passes:
         of_label = tf.reduce_sum(tf.where(classes == labels[None], logits, 0), axis=1)  # exact: one number and zeros
         losses = tf.math.log(total[:, 0]) + top[:, 0] - of_label
         predicted = tf.reduce_min(tf.where(logits == top, classes, self.classes), axis=1)  # the first of equal ones
-        return x, exponentials / total, losses, tf.cast(predicted != labels, tf.int32)
+        return exponentials / total, losses, tf.cast(predicted != labels, tf.int32)
+
+
+def _loop(
+    turn: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, ...]],
+    columns: tf.Tensor,
+    heads: int,
+    minibatches: tf.Tensor,
+    rest: tf.Tensor,
+) -> tuple[tf.Tensor, ...]:
+    """Columns after all turns; losses in nats and errors, (heads, images), summed by place; the same of the rest."""
+    loss, errors = tf.zeros((heads, minibatches.shape[1])), tf.zeros((heads, minibatches.shape[1]), tf.int32)
+    for index in tf.range(tf.shape(minibatches)[0]):
+        columns, more_loss, more_errors = turn(columns, minibatches[index])
+        loss, errors = loss + more_loss, errors + more_errors
+    rest_loss, rest_errors = tf.zeros((heads, 0)), tf.zeros((heads, 0), tf.int32)
+    if rest.shape[0]:
+        columns, rest_loss, rest_errors = turn(columns, rest)
+    return columns, loss, errors, rest_loss, rest_errors
 
 
 def _columns(rows: tf.Tensor) -> tf.Tensor:
@@ -122,11 +135,7 @@ def _minibatches(order: Order, size: int) -> tuple[Order, Order]:
     return order[:whole].reshape(-1, size), order[whole:]
 
 
-def _zeros(heads: int, images: int) -> Totals:
-    return tf.zeros((heads, images)), tf.zeros((heads, images), tf.int32)
-
-
-def _scores(totals: tuple[tf.Tensor, ...] | list[tf.Tensor], images: int) -> list[Score]:
+def _scores(totals: Iterable[tf.Tensor], images: int) -> list[Score]:
     loss, errors, rest_loss, rest_errors = (np.asarray(total).astype(np.float64).sum(axis=1) for total in totals)
     return [
         Score(float(one) / images, float(other) / images)

@@ -22,12 +22,12 @@ def build(pixels: int, classes: int, divisor: float, initializer: str, seed: int
     )
 
 
-def logits(model: keras.Model, pixels: tf.Tensor) -> tf.Tensor:
-    """W x + b, float32 (N, classes), of uint8 pixels (N, pixels): what the loss is computed from, without overflow."""
-    dense = model.get_layer("softmax")
-    return tf.matmul(model.get_layer("scaling")(pixels), dense.kernel) + dense.bias
-
-
 def predict_logits(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """The logits of many images, float32 (N, classes), compiled as one function."""
-    return np.asarray(tf.function(logits, jit_compile=True)(model, tf.constant(pixels)))
+    """W x + b, float32 (N, classes), of uint8 pixels (N, pixels): a loss is computed from them without overflow."""
+    dense = model.get_layer("softmax")
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+    def logits(pixels: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(model.get_layer("scaling")(pixels), dense.kernel) + dense.bias
+
+    return np.asarray(logits(tf.constant(pixels)))

@@ -91,11 +91,11 @@ def fit(
     """
     train, valid = data
     valid = valid[: config.whole_batches(len(valid), settings)]
-    shape = bank.shape["classes"], bank.divisor
+    shape = bank.shape["classes"], bank.scale
     training, validation = Passes(train, *shape), Passes(valid, *shape)
     heads = [
         _Head(number, rate, early_stopping.rule(settings), rows)
-        for number, (rate, rows) in enumerate(zip(rates, bank.rows.numpy(), strict=True))
+        for number, (rate, rows) in enumerate(zip(rates, bank.rows.numpy().copy(), strict=True))
     ]
     images = config.whole_batches(len(train), settings)
     whole = math.ceil(images / settings.batch_size)  # updates of an epoch
@@ -103,9 +103,11 @@ def fit(
     for number in range(1, settings.epochs + 1):
         before = (number - 1) * whole
         seated = _seated(seated, before)
+        if not seated:
+            break
         shuffled = order(len(train), settings, seed, number)[:images]
         for updates, together in _groups(seated, before, whole):
-            numbers, due = [head.number for head in together], [head.left(before) > 0 for head in together]
+            numbers = [head.number for head in together]
             rows, trained = training.train(
                 tf.gather(bank.rows, numbers),
                 np.array([head.rate for head in together], np.float32),
@@ -114,11 +116,10 @@ def fit(
             )
             validated = validation.measure(rows) if updates == whole else [None] * len(together)
             bank.rows.assign(tf.tensor_scatter_nd_update(bank.rows, [[number] for number in numbers], rows))
-            for head, epoch_due, weights, score, valid_score in zip(
-                together, due, rows.numpy(), trained, validated, strict=True
-            ):
-                if epoch_due and head.observe(Epoch(number, score, valid_score), weights, before + updates):
-                    on_epoch(head.number, head.history[-1])
+            for head, weights, score, valid_score in zip(together, rows.numpy(), trained, validated, strict=True):
+                epoch = Epoch(number, score, valid_score)
+                if head.left(before) > 0 and head.observe(epoch, weights, before + updates):
+                    on_epoch(head.number, epoch)
     bank.rows.assign(np.stack([head.rows for head in heads]))
     return [head.diverged or Fit(head.best_epoch, head.best, head.history) for head in heads]
 
@@ -145,7 +146,5 @@ def _groups(heads: list[_Head], before: int, whole: int) -> Iterator[tuple[int, 
     A head that has ended makes the whole epoch, idly, as long as it is seated.
     """
     shares = [int(min(head.left(before), whole)) or whole for head in heads]
-    if all(head.left(before) <= 0 for head in heads):
-        return
     for share in sorted(set(shares)):
         yield share, [head for head, of_head in zip(heads, shares, strict=True) if of_head == share]
