@@ -82,14 +82,19 @@ def bank(data: LabelledImages, batch_size: int, heads: int = 1) -> Epoch:
     trained = Bank.of([model(data)] * heads)
     passes = Passes(data, CLASSES, trained.scale)
     rates = np.geomspace(RATE, RATE / 10, heads).astype(np.float32)
+    decays = np.zeros_like(rates)
     random = np.random.default_rng(1)
 
     def epoch() -> Floats:
         rows, _ = passes.train(
-            tf.convert_to_tensor(trained.rows), rates, random.permutation(len(data)).astype(np.int32), batch_size
+            tf.convert_to_tensor(trained.rows),
+            rates,
+            decays,
+            random.permutation(len(data)).astype(np.int32),
+            batch_size,
         )
         trained.rows.assign(rows)
-        return trained.templates(0).T
+        return np.asarray(trained.rows[0, :, :-1]).T
 
     return epoch
 

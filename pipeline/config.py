@@ -60,6 +60,7 @@ class Model:
     """The softmax model's own settings; its shape follows the data."""
 
     initializer: str = MISSING
+    seed: int = MISSING
     pixel_divisor: float = MISSING
 
 
@@ -77,6 +78,7 @@ class Train:
     """Minibatch SGD and its early stopping."""
 
     learning_rate: float = MISSING
+    l2: float = MISSING
     batch_size: int = MISSING
     epochs: int = MISSING
     early_stopping: str = MISSING

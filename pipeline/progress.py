@@ -11,6 +11,12 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def line(text: str) -> None:
+    """A line of progress, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def bytes_bar(name: str, total: int) -> "tqdm[Any]":
     """A bar that counts bytes."""
     return tqdm(total=total, desc=name, unit="B", unit_scale=True, leave=False, disable=not on_terminal())

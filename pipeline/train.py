@@ -6,20 +6,25 @@ python -m pipeline.train --multirun train.learning_rate=0.03,0.1,0.3 train.batch
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 
 from pipeline import app
 from pipeline.config import Config, whole_batches
 from pipeline.data import prepared
-from pipeline.errors import Diverged
 from pipeline.sweep import callback
+from pipeline.sweep.banked import Banked
 from pipeline.validation import check_batch_size, check_update_patience
+
+if TYPE_CHECKING:
+    from pipeline.sweep.banked import Steps
 
 log = logging.getLogger("pipeline.train")
 
 
-def train(config: Config) -> None:
+def train(config: Config) -> "Steps":
     """Train one model and track it."""
     data, valid, test = prepared.read(config, "train", "valid", "test")
     check_batch_size(config.train, training=len(data))
@@ -27,30 +32,27 @@ def train(config: Config) -> None:
         check_batch_size(config.train, validation=len(valid), test=len(test))
     check_update_patience(config.train, len(data))
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
-    from pipeline.model import files, measures, softmax, training
-    from pipeline.model.bank import Bank
+    from pipeline.model import files, measures, softmax
+    from pipeline.model.head import Head
     from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
     from pipeline.tracking.store import connect
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     (folder / "run_id").unlink(missing_ok=True)  # of an earlier training into the same folder
-    classes, shape = int(data.labels.max()) + 1, data.images.shape[1:]
     with open_run(connect(config.tracking), config, prepared.data_md5()) as run:
         model = softmax.build(
-            data.pixels.shape[1], classes, config.model.pixel_divisor, config.model.initializer, config.seed
+            data.pixels.shape[1],
+            int(data.labels.max()) + 1,
+            config.model.pixel_divisor,
+            config.model.initializer,
+            config.model.seed,
         )
-        bank = Bank.of([model])
-        with Recorder(run, config, lambda: bank.templates(0).reshape(-1, *shape)) as recorder:
-            rates = [config.train.learning_rate]
-            (fit,) = training.fit(
-                bank, rates, (data, valid), config.train, config.seed, lambda _, epoch: recorder.epoch(epoch)
-            )
-        if isinstance(fit, Diverged):
-            raise fit
-        bank.export(0, model)
+        recorder = Recorder(run, config, data.images.shape[1:])
+        recorder.start(softmax.templates(model))
+        fit = yield Head(model, data, valid, config.train, config.seed, recorder.epoch)
         files.save(model, folder / "model.keras")
-        recorder.finish(fit, folder)
+        recorder.finish(fit, softmax.templates(model), folder)
         run.model(model, valid.pixels[:5], model(valid.pixels[:5]).numpy())
         result = f"{len(fit.history)} epochs, best validation error {100 * fit.best.error:.6f} %"
         if config.train.report_test:
@@ -58,12 +60,16 @@ def train(config: Config) -> None:
             score = measures.score(softmax.predict_logits(model, test.pixels), test.labels)
             run.metrics({"test/loss": score.loss, "test/error": score.error})
             result += f", test error {100 * score.error:.6f} %"
-    log.info("%s", result)
-    log.info("run %s, files in %s", run.id, folder)
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        log.info("job %s: %s, run %s", hydra.job.num, result, run.id)
+    else:
+        log.info("%s", result)
+        log.info("run %s, files in %s", run.id, folder)
 
 
 if __name__ == "__main__":
     try:
-        app.run(train)
+        app.run(Banked(train))
     finally:
         callback.report()

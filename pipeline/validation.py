@@ -45,6 +45,7 @@ _LIMITS = (
     _Limit("model.initializer", lambda v: v in INITIALIZERS, "one of " + ", ".join(INITIALIZERS)),
     _Limit("model.pixel_divisor", _positive, "a finite number above 0"),
     _Limit("train.learning_rate", _positive, "a finite number above 0"),
+    _Limit("train.l2", lambda v: math.isfinite(v) and v >= 0, "a finite number of at least 0"),
     _Limit("train.batch_size", lambda v: v >= 1, "at least 1"),
     _Limit("train.epochs", lambda v: v >= 1, "at least 1"),
     _Limit("train.early_stopping", lambda v: v in EARLY_STOPPING, "one of " + ", ".join(EARLY_STOPPING)),
@@ -57,6 +58,7 @@ _LIMITS = (
     _Limit("tracking.weight_images_every", lambda v: v >= 0, "at least 0; 0 means none"),
     _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),
     _Limit("data.split.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
+    _Limit("model.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
     _Limit("seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
 )
 

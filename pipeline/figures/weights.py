@@ -17,6 +17,7 @@ COLOURS = LinearSegmentedColormap.from_list("against_for", ["#2166ac", "white", 
 )
 TILE = 112  # pixels of a template's longer side in the image series
 COLUMNS = 5
+WIDTH = 6.9  # inches of a figure's image
 
 Templates = npt.NDArray[np.float32]
 
@@ -51,15 +52,19 @@ def draw(templates: Templates, title: str, path: Path) -> None:
     _, height, width = templates.shape
     limit = float(np.abs(templates).max()) or 1.0
     image = mosaic(templates)
-    figure = Figure(figsize=(8, 0.5 + 6.9 * image.shape[0] / image.shape[1]), dpi=100, layout="constrained")
+    tall = WIDTH * image.shape[0] / image.shape[1]
+    wide, high = WIDTH + 1.2, tall + 0.45  # inches: beside the image a colour bar, above it a title
+    figure = Figure(figsize=(wide, high), dpi=100)
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    # Placed by hand: a layout engine draws everything twice.
+    axes = figure.add_axes((0.1 / wide, 0.05 / high, WIDTH / wide, tall / high))
+    bar = figure.add_axes(((WIDTH + 0.2) / wide, 0.05 / high, 0.15 / wide, tall / high))
     shown = axes.imshow(image, cmap=COLOURS, vmin=-limit, vmax=limit, interpolation="nearest")
     for number in range(len(templates)):
         top, left = _corner(number, height, width)
         axes.text(left + width * 0.03, top + height * 0.03, str(number), va="top", fontsize=11, weight="bold")
     axes.set_axis_off()
     axes.set_title(title, fontsize=11)
-    figure.colorbar(shown, ax=axes, label="weight (white: 0)", fraction=0.03, pad=0.01)
+    figure.colorbar(shown, cax=bar, label="weight (white: 0)")
     with writing(path) as temporary:
         figure.savefig(temporary, format="png")

@@ -36,12 +36,7 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
 
     def export(self, head: int, model: keras.Model) -> None:
         """Give the head's weights to a plain model."""
-        rows = self.rows.numpy()[head]
-        model.set_weights([rows[:, :-1].T, rows[:, -1]])
-
-    def templates(self, head: int) -> Floats:
-        """The head's weights W, a row of `pixels` a class: float32 (classes, pixels)."""
-        return np.asarray(self.rows[head, :, :-1])
+        set_rows(model, np.asarray(self.rows[head]))
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
         """Probabilities, float32 (N, heads, classes), of uint8 pixels (N, pixels)."""
@@ -55,6 +50,11 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return {**super().get_config(), **self.shape, "scale": self.scale}
+
+
+def set_rows(model: keras.Model, rows: Floats) -> None:
+    """Give a head's weights, float32 (classes, pixels + 1), to a plain model."""
+    model.set_weights([rows[:, :-1].T, rows[:, -1]])
 
 
 def _rows(model: keras.Model) -> Floats:

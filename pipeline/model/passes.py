@@ -24,6 +24,7 @@ SLENDER = 4
 BLOCK = 1000  # images of a minibatch where nothing is learned: few enough that their float32 pixels are soon let go
 
 Order = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
 
 
 class Passes:
@@ -36,14 +37,16 @@ class Passes:
         self.scale = scale
 
     def train(
-        self, rows: tf.Tensor, rates: npt.NDArray[np.float32], order: Order, batch_size: int
+        self, rows: tf.Tensor, rates: Floats, decays: Floats, order: Order, batch_size: int
     ) -> tuple[tf.Tensor, list[Score]]:
-        """Minibatch SGD, W <- W - rate * gradient of the minibatch's mean loss, over the images in this order.
+        """Minibatch SGD over the images in this order: W <- W - decay * W - rate * gradient of the mean loss.
 
+        Rates and decays are a number a head, float32 (heads,); a decay of 2 * rate * l2 descends the loss plus
+        l2 * sum(W^2). Biases do not decay.
         Takes and returns the heads' weights, float32 (heads, classes, pixels + 1), and scores each head over the
         minibatches, each before its update; the last one is what is left of the images.
         """
-        rows, *totals = self._train(rows, rates, *_minibatches(order, batch_size))
+        rows, *totals = self._train(rows, rates, decays, *_minibatches(order, batch_size))
         return rows, _scores(totals, len(order))
 
     def measure(self, rows: tf.Tensor) -> list[Score]:
@@ -53,11 +56,12 @@ class Passes:
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
     def _train(
-        self, rows: tf.Tensor, rates: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor
+        self, rows: tf.Tensor, rates: tf.Tensor, decays: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         heads, columns = rows.shape[0], _columns(rows)
         unused = columns.shape[0] - heads * self.classes
-        rates = tf.pad(tf.repeat(rates, self.classes), [[0, unused]])
+        rates, decays = (tf.pad(tf.repeat(each, self.classes), [[0, unused]]) for each in (rates, decays))
+        is_weight = tf.cast(tf.range(columns.shape[1]) < columns.shape[1] - 1, tf.float32)  # and not the bias
         classes = tf.pad(tf.tile(tf.range(self.classes), [heads]), [[0, unused]], constant_values=-1)
 
         def update(columns: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -66,6 +70,7 @@ class Passes:
             probabilities = tf.pad(tf.reshape(probabilities, (heads * self.classes, -1)), [[0, unused], [0, 0]])
             onehot = tf.cast(classes[None] == labels[:, None], tf.float32)
             gradient = (tf.transpose(probabilities) - onehot) * (rates / images.shape[0])
+            columns -= decays[:, None] * is_weight * columns
             block = SLENDER * x.shape[1]
             for start in range(0, images.shape[0], block):
                 part = slice(start, start + block)

@@ -22,6 +22,11 @@ def build(pixels: int, classes: int, divisor: float, initializer: str, seed: int
     )
 
 
+def templates(model: keras.Model) -> npt.NDArray[np.float32]:
+    """The weights W, a row a class: float32 (classes, pixels)."""
+    return np.asarray(model.get_layer("softmax").kernel).T
+
+
 def predict_logits(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """W x + b, float32 (N, classes), of uint8 pixels (N, pixels): a loss is computed from them without overflow."""
     dense = model.get_layer("softmax")

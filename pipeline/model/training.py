@@ -1,127 +1,107 @@
 """Minibatch SGD of a bank on the mean negative log-likelihood: one compiled call an epoch for all of its heads."""
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from pipeline import config
-from pipeline.data.labelled import LabelledImages
-from pipeline.errors import Diverged
-from pipeline.model import early_stopping
 from pipeline.model.bank import Bank, Floats
-from pipeline.model.measures import Score
+from pipeline.model.head import Epoch, Fit, Head, Progress
 from pipeline.model.passes import Order, Passes
 
 # Sums in a fixed order: the same inputs give the same bits on one machine.
 tf.config.experimental.enable_op_determinism()
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to; `valid` is absent where training stopped before its end."""
-
-    number: int
-    train: Score  # over the epoch's minibatches, each before its update
-    valid: Score | None
+Outcome = tuple[int, Fit | Exception]
 
 
-@dataclass(frozen=True)
-class Fit:
-    """The result of training: the best epoch's number and validation score, and all epochs that were begun."""
+def fit(heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = ()) -> Iterator[Outcome]:
+    """Train each head to its early stopping or last epoch, all in one bank; leave its best weights in its model.
 
-    best_epoch: int
-    best: Score
-    history: list[Epoch]
+    Yields a head's number and what became of it as soon as it has ended, while the others wait.
 
+    The heads have in common what a pass over the data needs: the data, their scale, the seed, and `batch_size`,
+    `shuffle` and `drop_last` of the settings; those of the first are used. A head's best epoch is the first with its
+    lowest validation error. A head that diverges, or whose `on_epoch` raises, is stopped, and what became of it is the
+    error; its neighbours are not touched by it.
 
-@dataclass
-class _Head:
-    """One head's progress."""
-
-    number: int
-    rate: float
-    stopping: early_stopping.EarlyStopping
-    rows: Floats  # of the best epoch
-    best_epoch: int = 0
-    best: Score = field(default_factory=lambda: Score(math.inf, math.inf))
-    history: list[Epoch] = field(default_factory=list)
-    diverged: Diverged | None = None
-
-    def left(self, updates: int) -> float:
-        """How many updates may follow after so many."""
-        cut_short = bool(self.history) and self.history[-1].valid is None
-        return 0 if self.diverged or cut_short else self.stopping.updates_left(updates)
-
-    def observe(self, epoch: Epoch, rows: Floats, updates: int) -> bool:
-        """Take note of an epoch and of the weights (classes, pixels + 1) after it; false where it diverged."""
-        for name, found in (("training", epoch.train), ("validation", epoch.valid)):
-            if found is not None and not math.isfinite(found.loss):
-                self._diverge(f"the {name} loss is {found.loss}", epoch.number)
-                return False
-        if not np.isfinite(rows).all():
-            self._diverge("a weight is not finite", epoch.number)
-            return False
-        self.history.append(epoch)
-        if epoch.valid is not None:
-            self.stopping.observe(updates, epoch.valid.error)
-            if epoch.valid.error < self.best.error:
-                self.best_epoch, self.best, self.rows = epoch.number, epoch.valid, rows.copy()
-        return True
-
-    def _diverge(self, what: str, epoch: int) -> None:
-        self.diverged = Diverged(f"{what} in epoch {epoch}: choose a train.learning_rate below {self.rate:g}")
-
-
-def fit(
-    bank: Bank,
-    rates: Sequence[float],
-    data: tuple[LabelledImages, LabelledImages],
-    settings: config.Train,
-    seed: int,
-    on_epoch: Callable[[int, Epoch], None],
-) -> list[Fit | Diverged]:
-    """Train each head at its own rate to its early stopping or the last epoch; leave its best weights in the bank.
-
-    `data` are the training and the validation images; `on_epoch` is told a head's number and its epoch, while the bank
-    has the weights after that epoch. A head's best epoch is the first with its lowest validation error. A head that
-    diverges is stopped, and the error stands in its place; its neighbours are not touched by it.
+    Keras' callbacks see the bank as their model. Their logs are Keras' `loss`, `val_loss` and, as fractions, `error`
+    and `val_error`, of the head with the lowest validation error in the epoch; `stop_training` ends all heads.
     """
-    train, valid = data
-    valid = valid[: config.whole_batches(len(valid), settings)]
-    shape = bank.shape["classes"], bank.scale
-    training, validation = Passes(train, *shape), Passes(valid, *shape)
-    heads = [
-        _Head(number, rate, early_stopping.rule(settings), rows)
-        for number, (rate, rows) in enumerate(zip(rates, bank.rows.numpy().copy(), strict=True))
-    ]
-    images = config.whole_batches(len(train), settings)
-    whole = math.ceil(images / settings.batch_size)  # updates of an epoch
-    seated = heads
-    for number in range(1, settings.epochs + 1):
-        before = (number - 1) * whole
-        seated = _seated(seated, before)
-        if not seated:
+    trainer = _Trainer(heads)
+    seated = trainer.heads
+    trainer.bank.stop_training = False
+    # One by one: Keras' CallbackList has an `except:` around each epoch's logs, in which a Ctrl-C gets lost.
+    for callback in callbacks:
+        callback.set_model(trainer.bank)
+        callback.set_params({"epochs": trainer.epochs, "steps": trainer.updates})
+        callback.on_train_begin()
+    for number in itertools.count(1):
+        seated = _seated(seated, trainer.updates_before(number))
+        if not seated or trainer.bank.stop_training:
             break
-        shuffled = order(len(train), settings, seed, number)[:images]
-        for updates, together in _groups(seated, before, whole):
-            numbers = [head.number for head in together]
-            rows, trained = training.train(
-                tf.gather(bank.rows, numbers),
-                np.array([head.rate for head in together], np.float32),
+        for callback in callbacks:
+            callback.on_epoch_begin(number - 1)
+        logs = _logs(trainer.epoch(number, seated))
+        for callback in callbacks:
+            callback.on_epoch_end(number - 1, dict(logs))
+        yield from trainer.ended(trainer.updates_before(number + 1), stop=trainer.bank.stop_training)
+    for callback in callbacks:
+        callback.on_train_end()
+
+
+class _Trainer:
+    """A bank, the compiled passes over its data, and its heads' progress."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self.common = heads[0]
+        self.bank = Bank.of([head.model for head in heads])
+        valid = self.common.valid[: config.whole_batches(len(self.common.valid), self.common.settings)]
+        self.training, self.validation = (
+            Passes(data, self.bank.shape["classes"], self.bank.scale) for data in (self.common.train, valid)
+        )
+        self.images = config.whole_batches(len(self.common.train), self.common.settings)
+        self.updates = math.ceil(self.images / self.common.settings.batch_size)  # of an epoch
+        self.epochs = max(head.settings.epochs for head in heads)
+        rows = self.bank.rows.numpy()
+        self.heads = [Progress(number, head, rows[number], self.updates) for number, head in enumerate(heads)]
+        self.going = list(self.heads)  # those of which the end was not told yet
+
+    def updates_before(self, epoch: int) -> int:
+        """How many updates a head has made when the epoch, from 1, begins."""
+        return (epoch - 1) * self.updates
+
+    def epoch(self, number: int, seated: list[Progress]) -> list[Epoch]:
+        """Train the seated heads for an epoch, from 1, and give what it came to for those that had not ended."""
+        settings, before = self.common.settings, self.updates_before(number)
+        shuffled = order(len(self.common.train), settings, self.common.seed, number)[: self.images]
+        found: list[Epoch] = []
+        for updates, heads in _groups(seated, before, self.updates):
+            numbers = [head.number for head in heads]
+            rows, trained = self.training.train(
+                tf.gather(self.bank.rows, numbers),
+                *_steps(heads),
                 shuffled[: updates * settings.batch_size],
                 settings.batch_size,
             )
-            validated = validation.measure(rows) if updates == whole else [None] * len(together)
-            bank.rows.assign(tf.tensor_scatter_nd_update(bank.rows, [[number] for number in numbers], rows))
-            for head, weights, score, valid_score in zip(together, rows.numpy(), trained, validated, strict=True):
-                epoch = Epoch(number, score, valid_score)
-                if head.left(before) > 0 and head.observe(epoch, weights, before + updates):
-                    on_epoch(head.number, epoch)
-    bank.rows.assign(np.stack([head.rows for head in heads]))
-    return [head.diverged or Fit(head.best_epoch, head.best, head.history) for head in heads]
+            validated = self.validation.measure(rows) if updates == self.updates else [None] * len(heads)
+            self.bank.rows.assign(tf.tensor_scatter_nd_update(self.bank.rows, [[each] for each in numbers], rows))
+            for head, weights, score, valid_score in zip(heads, rows.numpy(), trained, validated, strict=True):
+                if head.left(before) > 0:
+                    found.append(Epoch(number, score, valid_score))
+                    head.observe(found[-1], weights, before + updates)
+        return found
+
+    def ended(self, updates: int, *, stop: bool) -> Iterator[Outcome]:
+        """What became of the heads that end after so many updates, or of all that are left."""
+        for head in [head for head in self.going if stop or head.left(updates) <= 0]:
+            self.going.remove(head)
+            yield head.number, head.outcome()
 
 
 def order(images: int, settings: config.Train, seed: int, epoch: int) -> Order:
@@ -131,7 +111,7 @@ def order(images: int, settings: config.Train, seed: int, epoch: int) -> Order:
     return np.arange(images, dtype=np.int32)
 
 
-def _seated(heads: list[_Head], updates: int) -> list[_Head]:
+def _seated(heads: list[Progress], updates: int) -> list[Progress]:
     """The heads that the next epoch computes: once half of them have ended, only those that go on.
 
     Not sooner, since each number of heads is compiled anew, which takes about as long as a few epochs.
@@ -140,7 +120,7 @@ def _seated(heads: list[_Head], updates: int) -> list[_Head]:
     return going if len(going) <= len(heads) / 2 else heads
 
 
-def _groups(heads: list[_Head], before: int, whole: int) -> Iterator[tuple[int, list[_Head]]]:
+def _groups(heads: list[Progress], before: int, whole: int) -> Iterator[tuple[int, list[Progress]]]:
     """The heads by how many updates they make in an epoch: all of it, or less where one's training ends within it.
 
     A head that has ended makes the whole epoch, idly, as long as it is seated.
@@ -148,3 +128,20 @@ def _groups(heads: list[_Head], before: int, whole: int) -> Iterator[tuple[int, 
     shares = [int(min(head.left(before), whole)) or whole for head in heads]
     for share in sorted(set(shares)):
         yield share, [head for head, of_head in zip(heads, shares, strict=True) if of_head == share]
+
+
+def _steps(heads: list[Progress]) -> tuple[Floats, Floats]:
+    """How far an update goes: the heads' learning rates, and the share of a weight that L2 takes away."""
+    rates = [head.head.settings.learning_rate for head in heads]
+    decays = [2 * head.head.settings.learning_rate * head.head.settings.l2 for head in heads]
+    with np.errstate(over="ignore"):  # beyond float32 they are infinite, and the head diverges
+        return np.array(rates, np.float32), np.array(decays, np.float32)
+
+
+def _logs(epochs: list[Epoch]) -> dict[str, float]:
+    """Keras' names for the figures of the best of the heads' epochs; nothing where all were cut short."""
+    scores = [(epoch.valid.error, epoch.valid.loss, epoch.train) for epoch in epochs if epoch.valid is not None]
+    if not scores:
+        return {}
+    error, loss, train = min(scores, key=lambda score: score[:2])
+    return {"loss": train.loss, "error": train.error, "val_loss": loss, "val_error": error}

@@ -1,5 +1,6 @@
 """Which data, which code, which settings: the tags by which a run is found again."""
 
+import functools
 import getpass
 import os
 import subprocess
@@ -50,6 +51,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
+@functools.cache  # the code that runs is the one that this process began with
 def _git() -> dict[str, str]:
     commit = _ask_git("rev-parse", "HEAD")
     if commit is None:

@@ -1,10 +1,7 @@
-"""What is kept of training while it goes on and when it ends: a bar or lines, metrics, images and files."""
+"""What is kept of training while it goes on and when it ends: lines, metrics, images and files."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,55 +11,50 @@ from hydra.types import RunMode
 from pipeline.config import Config
 from pipeline.figures import weights
 from pipeline.files import sha256, write_csv, write_text
-from pipeline.model.training import Epoch, Fit
-from pipeline.progress import epochs_bar, on_terminal
+from pipeline.model.head import Epoch, Fit
+from pipeline.progress import on_terminal
 from pipeline.tracking.run import Run
 
 log = logging.getLogger(__name__)
 
-Templates = Callable[[], npt.NDArray[np.float32]]
+Templates = npt.NDArray[np.float32]
 
 
 class Recorder:
-    """Follows one training run; `templates` gives the model's present weights, float32 (classes, height, width)."""
+    """Follows one training run. Templates are the model's weights W as rows, float32 (classes, height * width)."""
 
-    def __init__(self, run: Run, config: Config, templates: Templates) -> None:
+    def __init__(self, run: Run, config: Config, shape: tuple[int, ...]) -> None:
         self.run = run
         self.config = config
-        self.templates = templates
-        self.bar = epochs_bar(config.train.epochs)
+        self.shape = shape  # of an image
 
-    def __enter__(self) -> Self:
-        self._image(0)  # the UI's slider starts at 0
-        return self
+    def start(self, templates: Templates) -> None:
+        """Note the initial weights: the UI's slider starts at 0."""
+        self._image(templates, 0)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.close()
-
-    def epoch(self, epoch: Epoch) -> None:
+    def epoch(self, epoch: Epoch, templates: Templates) -> None:
         """Note an epoch's figures, and now and then its weights."""
         self.run.metrics(measures(epoch), step=epoch.number)
-        self._image(epoch.number)
+        self._image(templates, epoch.number)
         told = ", ".join(f"{name} {value:.4f}" for name, value in measures(epoch).items())
-        self.bar.set_postfix_str(told)
-        self.bar.update()
         # The log file has every line; the console only where neither a bar nor a sweep's list of jobs tells it.
         quiet = on_terminal() or HydraConfig.get().mode == RunMode.MULTIRUN
         log.log(logging.DEBUG if quiet else logging.INFO, "epoch %d: %s", epoch.number, told)
 
-    def _image(self, epoch: int) -> None:
+    def _image(self, templates: Templates, epoch: int) -> None:
         every = self.config.tracking.weight_images_every
         if every and epoch % every == 0:
-            image = weights.series_image(self.templates(), self.config.tracking.weight_image_limit)
+            image = weights.series_image(self._as_images(templates), self.config.tracking.weight_image_limit)
             self.run.image("weights", image, step=epoch)
 
-    def finish(self, fit: Fit, folder: Path) -> None:
+    def _as_images(self, templates: Templates) -> Templates:
+        return templates.reshape(-1, *self.shape)
+
+    def finish(self, fit: Fit, templates: Templates, folder: Path) -> None:
         """Write history.csv and weights.png into the folder, which has model.keras, and keep all that matters."""
         write_history(fit.history, folder / "history.csv")
         title = f"Weights of each class after epoch {fit.best_epoch}: {self.config.data.name}"
-        weights.draw(self.templates(), title, folder / "weights.png")
+        weights.draw(self._as_images(templates), title, folder / "weights.png")
         for name in ("history.csv", "weights.png"):
             self.run.artifact(folder / name)
         self.run.tags({"model.sha256": sha256(folder / "model.keras")})

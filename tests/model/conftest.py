@@ -21,6 +21,7 @@ def settings() -> Train:
     """Three epochs of minibatches that do not divide 1,000."""
     return Train(
         learning_rate=0.1,
+        l2=0.0,
         batch_size=48,
         epochs=3,
         early_stopping="epochs",

@@ -10,32 +10,32 @@ from pipeline.config import Train
 from pipeline.data.labelled import LabelledImages
 from pipeline.errors import Diverged
 from pipeline.model import softmax, training
-from pipeline.model.bank import Bank
+from pipeline.model.head import Fit, Head
 from pipeline.model.measures import score
 from tests.support.reference import SoftmaxRegression
 
 Sets = tuple[LabelledImages, LabelledImages]
 
 
-def fit(sets: Sets, settings: Train, seed: int = 1) -> tuple[keras.Model, training.Fit]:
+def fit(sets: Sets, settings: Train, seed: int = 1) -> tuple[keras.Model, Fit]:
     model = softmax.build(64, 10, 255.0, "zeros", seed)
-    bank = Bank.of([model])
-    (found,) = training.fit(bank, [settings.learning_rate], sets, settings, seed, lambda *_: None)
-    if isinstance(found, Diverged):
+    ((_, found),) = training.fit([Head(model, *sets, settings, seed, lambda *_: None)])
+    if isinstance(found, Exception):
         raise found
-    bank.export(0, model)
     return model, found
 
 
-def test_curves_and_weights_equal_an_independent_implementation(sets: Sets, settings: Train) -> None:
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+def test_curves_and_weights_equal_an_independent_implementation(sets: Sets, settings: Train, l2: float) -> None:
     """NumPy, float64, from the formulas: losses to 1e-5 and errors exactly, the partial last minibatch included."""
+    settings = dataclasses.replace(settings, l2=l2)
     model, found = fit(sets, settings)
     reference = SoftmaxRegression(np.zeros((64, 10)), np.zeros(10))
     (x, y), (valid_x, valid_y) = ((data.pixels / 255, data.labels) for data in sets)
     best = (np.inf, reference.weights)
     for epoch in found.history:
         rows = training.order(len(y), settings, 1, epoch.number)
-        loss, error = reference.epoch(x[rows], y[rows], settings.batch_size, settings.learning_rate)
+        loss, error = reference.epoch(x[rows], y[rows], settings.batch_size, settings.learning_rate, l2)
         valid_loss, valid_errors = reference.measure(valid_x, valid_y)
         assert epoch.valid is not None
         assert epoch.train.loss == pytest.approx(loss, rel=1e-5)

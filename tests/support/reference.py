@@ -30,8 +30,13 @@ class SoftmaxRegression:
         found = self.probabilities(x)
         return float(-np.log(found[np.arange(len(y)), y]).sum()), float((found.argmax(axis=1) != y).sum())
 
-    def epoch(self, x: Floats, y: npt.NDArray[np.uint8], batch_size: int, learning_rate: float) -> tuple[float, float]:
-        """One pass in the given order, the last minibatch being what is left: mean loss and error before updates."""
+    def epoch(
+        self, x: Floats, y: npt.NDArray[np.uint8], batch_size: int, learning_rate: float, l2: float = 0.0
+    ) -> tuple[float, float]:
+        """One pass in the given order, the last minibatch being what is left: mean loss and error before updates.
+
+        Descends the loss plus l2 * sum(W^2), of which the gradient is 2 * l2 * W.
+        """
         loss = errors = 0.0
         for start in range(0, len(y), batch_size):
             part, labels = x[start : start + batch_size], y[start : start + batch_size]
@@ -39,6 +44,6 @@ class SoftmaxRegression:
             loss, errors = loss + more[0], errors + more[1]
             difference = self.probabilities(part)
             difference[np.arange(len(labels)), labels] -= 1
-            self.weights -= learning_rate * part.T @ difference / len(labels)
+            self.weights -= learning_rate * (part.T @ difference / len(labels) + 2 * l2 * self.weights)
             self.bias -= learning_rate * difference.mean(axis=0)
         return loss / len(y), errors / len(y)

@@ -1,0 +1,54 @@
+"""Tasks of which several jobs can train in one bank."""
+
+import functools
+from typing import TYPE_CHECKING
+
+from pipeline.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from pipeline.model.head import Fit, Head
+
+    Steps = Generator[Head, Fit, None]
+
+
+class Banked:
+    """A task in two steps: it yields its head and, once that was trained, is sent the fit, or has the failure thrown.
+
+    Called with a job's configuration as any task is, it trains a bank of one.
+    """
+
+    def __init__(self, steps: "Callable[[Config], Steps]") -> None:
+        functools.update_wrapper(self, steps)
+        self.steps = steps
+
+    def __call__(self, config: Config) -> None:
+        """Run one job."""
+        steps = self.steps(config)
+        head = next(steps)
+        try:
+            ((_, outcome),) = train([head])
+        except BaseException as error:
+            finish(steps, error)
+            raise
+        finish(steps, outcome)
+
+
+def train(heads: "list[Head]") -> "Iterator[tuple[int, Fit | Exception]]":
+    """Train the heads in one bank, show how far it is, and give each one's number and end as soon as it has ended."""
+    from pipeline.model import training
+    from pipeline.model.bar import Bar
+
+    return training.fit(heads, [Bar()])
+
+
+def finish(steps: "Steps", outcome: "Fit | BaseException") -> None:
+    """Let a job that waits for its head take the second step."""
+    try:
+        if isinstance(outcome, BaseException):
+            steps.throw(outcome)
+        else:
+            steps.send(outcome)
+    except StopIteration:
+        pass
