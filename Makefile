@@ -34,7 +34,7 @@ ui: .venv/installed ## Show the runs in MLflow's UI on http://127.0.0.1:5001
 	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5001
 
 lock: .venv/installed-dev ## Pin the dependencies anew, within pyproject.toml's ranges
-	@uv pip compile $(COMPILE) --upgrade --extra dev --extra ray --extra postgres pyproject.toml -o requirements-dev.lock
+	@uv pip compile $(COMPILE) --upgrade --extra dev --extra joblib --extra ray --extra postgres pyproject.toml -o requirements-dev.lock
 	@uv pip compile $(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 # One file for every supported Python and system, with hashes; uv writes no address of an index into it.

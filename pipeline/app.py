@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -40,9 +41,9 @@ def run(task: Callable[[Config], None]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
-    job = _Job(task, full_errors=full_errors)
+    job = Job(task, full_errors=full_errors)
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job.function)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except Terminated as error:
         stop("terminated", 128 + error.number)
     except KeyboardInterrupt:
@@ -64,25 +65,26 @@ def stop(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-class _Job:
+class Job:
     """The task as Hydra calls it."""
 
     def __init__(self, task: Callable[[Config], None], *, full_errors: bool) -> None:
+        functools.update_wrapper(self, task)
         self.task = task
         self.full_errors = full_errors
         self.started = False
 
-        @functools.wraps(task)
-        def function(cfg: DictConfig) -> None:
-            self.started = True
-            self.call(cfg)
-
-        self.function = function
-
-    def call(self, cfg: DictConfig) -> None:
-        """Run the job; what it raises ends the process in a single run, and only the job in a sweep."""
-        try:
+    def __call__(self, cfg: DictConfig) -> None:
+        """Run the job."""
+        with self.telling():
             self.task(resolve(cfg))
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell what is raised: it ends the process in a single run, and only the job in a sweep."""
+        self.started = True
+        try:
+            yield
         except Exception as error:
             log.debug("failed", exc_info=True)  # the traceback goes to the log file
             if HydraConfig.get().mode == RunMode.MULTIRUN:

@@ -24,7 +24,7 @@ def heavy_imports(file: Path) -> set[str]:
 def test_stage_deps_name_exactly_the_files_it_imports(stage: str) -> None:
     """A file that is missing from deps would leave a stale result called up to date.
 
-    Hydra loads sweep/callback.py by its name in every stage, but only train, which imports it, ever sweeps.
+    What Hydra loads by name, the sweep's callback and launcher, is not in it: no stage of DVC sweeps.
     """
     deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
     listed = {ROOT / dep for dep in deps if dep.startswith("pipeline/")}

@@ -1,0 +1,136 @@
+"""A job of a bank: it begins as under any launcher, waits while the bank trains, and ends by itself."""
+
+import copy
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, env_override, run_job
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from pipeline.app import Job
+from pipeline.sweep.banked import Banked, finish
+from pipeline.validation import resolve
+
+if TYPE_CHECKING:
+    from hydra.conf import HydraConf
+
+    from pipeline.model.head import Epoch, Fit, Head
+    from pipeline.sweep.banked import Steps
+
+
+class BankJob:
+    """One job, from its composed configuration; `head` is what it wants trained, once it has begun well."""
+
+    def __init__(self, config: DictConfig, job: Job, task: Banked, context: HydraContext) -> None:
+        self.config = config
+        self.job = job
+        self.task = task
+        self.loader = context.config_loader
+        self.callbacks = copy.deepcopy(context.callbacks)  # they may remember a job: as in processes, each has its own
+        self.returned = JobReturn()
+        self.head: Head | None = None
+        self._steps: Steps | None = None
+        self._logs: list[Callable[[], logging.Handler]] = []
+
+    def begin(self) -> None:
+        """Make the job's folder with Hydra's files and its log, and take the first step."""
+        self.returned = run_job(
+            task_function=self._first_step,
+            config=self.config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=HydraContext(self.loader, _WithoutEnd(self.callbacks)),
+        )
+        self._logs = _detach_files()
+        if self.head is None:
+            self._ended()
+
+    def _first_step(self, cfg: DictConfig) -> None:
+        with self.job.telling():
+            self._steps = self.task.steps(resolve(cfg))
+            head = next(self._steps)
+            self.head = dataclasses.replace(head, on_epoch=self._epoch(head.on_epoch))
+
+    def _epoch(self, on_epoch: "Callable[[Epoch, Any], Any]") -> "Callable[[Epoch, Any], Any]":
+        def inside(*told: Any) -> None:
+            with self.current():
+                on_epoch(*told)
+
+        return inside
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make what Hydra says of the present job, its log and its environment this job's."""
+        hydra_config, root = HydraConfig.instance(), logging.getLogger()
+        before = hydra_config.cfg
+        with ExitStack() as stack:
+            stack.callback(setattr, hydra_config, "cfg", before)
+            hydra_config.cfg = cast("HydraConf", self.returned.hydra_cfg)
+            stack.enter_context(env_override(HydraConfig.get().job.env_set))
+            for opened in self._logs:
+                handler = opened()
+                root.addHandler(handler)
+                stack.callback(handler.close)
+                stack.callback(root.removeHandler, handler)
+            yield
+
+    def end(self, outcome: "Fit | Exception") -> None:
+        """Take the second step with what became of the head."""
+        steps, self._steps = self._steps, None
+        assert steps is not None
+        try:
+            with self.current(), self.job.telling():
+                finish(steps, outcome)
+        except Exception as error:  # noqa: BLE001 - as Hydra's run_job: the job has failed, and the sweep goes on
+            self.returned.status, self.returned.return_value = JobStatus.FAILED, error
+        self._ended()
+
+    def abort(self, error: BaseException) -> None:
+        """End a job that waits, because the process ends."""
+        if self._steps is None:
+            return
+        steps, self._steps = self._steps, None
+        try:
+            with self.current():
+                finish(steps, error)
+        except BaseException:  # noqa: BLE001, S110 - the caller goes on to raise it
+            pass
+
+    def _ended(self) -> None:
+        with self.current():
+            self.callbacks.on_job_end(config=self.config, job_return=self.returned)
+
+
+class _WithoutEnd(Callbacks):
+    """Hydra's callbacks, not told of the end that run_job sees: the job only waits then."""
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        super().__init__()
+        self.callbacks = callbacks.callbacks
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Pass over it."""
+
+
+def _detach_files() -> list[Callable[[], logging.Handler]]:
+    """Close the log files that Hydra has opened for a job, and give what opens each of them again to write on."""
+    root = logging.getLogger()
+    files = [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]
+    for handler in files:
+        root.removeHandler(handler)
+        handler.close()
+    return [functools.partial(_again, handler) for handler in files]
+
+
+def _again(handler: logging.FileHandler) -> logging.Handler:
+    again = logging.FileHandler(handler.baseFilename, "a", handler.encoding, delay=True)
+    again.setLevel(handler.level)
+    again.setFormatter(handler.formatter)
+    return again

@@ -1,0 +1,108 @@
+"""hydra/launcher=bank: a sweep's jobs, trained together where they can share a pass over the data."""
+
+import copy
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
+from omegaconf import open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.app import Job
+from pipeline.errors import UserError
+from pipeline.sweep.banked import Banked, train
+from pipeline.sweep.grouping import shared
+from pipeline.sweep.job import BankJob
+from pipeline.validation import resolve
+
+log = logging.getLogger(__name__)
+
+
+class BankLauncher(BasicLauncher):
+    """Hydra's basic launcher, but for tasks that are `Banked`: of these, `heads` jobs at most train in one bank."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs, and give what became of them in their order.
+
+        Raises:
+            UserError: a bank would have no head.
+        """
+        job = self.task_function
+        if not isinstance(job, Job) or not isinstance(job.task, Banked):
+            return super().launch(job_overrides, initial_job_idx)
+        if self.heads < 1:
+            raise UserError(f"hydra.launcher.heads={self.heads} is not allowed: it must be at least 1")
+        assert self.config is not None
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
+        jobs = [
+            self._job(list(overrides), number, job, job.task)
+            for number, overrides in enumerate(job_overrides, initial_job_idx)
+        ]
+        banks = list(_banks(jobs, self.heads))
+        log.info("Launching %d jobs in %d banks", len(jobs), len(banks))
+        for bank in banks:
+            _run(bank)
+            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        return [each.returned for each in jobs]
+
+    def _job(self, overrides: list[str], number: int, job: Job, task: Banked) -> BankJob:
+        assert self.config is not None
+        assert self.hydra_context is not None
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = number
+        return BankJob(config, job, task, self.hydra_context)
+
+
+def _banks(jobs: Iterable[BankJob], heads: int) -> Iterator[list[BankJob]]:
+    """The jobs that train together, in the order of their first ones."""
+    alike: dict[Hashable, list[BankJob]] = {}
+    for job in jobs:
+        alike.setdefault(_shared(job), []).append(job)
+    for group in alike.values():
+        for start in range(0, len(group), heads):
+            yield group[start : start + heads]
+
+
+def _shared(job: BankJob) -> Hashable:
+    config = copy.deepcopy(job.config)
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    try:
+        return shared(resolve(config))
+    except (UserError, OmegaConfBaseException):
+        return id(job)  # it will be refused when it begins
+
+
+def _run(jobs: list[BankJob]) -> None:
+    """Begin the jobs of a bank, train the heads of those that begin well, and end them."""
+    for job in jobs:
+        log.info("\t#%s : %s", job.config.hydra.job.num, " ".join(filter_overrides(job.config.hydra.overrides.task)))
+    try:
+        for job in jobs:
+            job.begin()
+        _train([job for job in jobs if job.head is not None])
+    except BaseException as error:
+        for job in jobs:
+            job.abort(error)
+        raise
+
+
+def _train(jobs: list[BankJob]) -> None:
+    """Train the jobs' heads; each job ends when its head has ended."""
+    waiting = dict(enumerate(jobs))
+    heads = [job.head for job in jobs if job.head is not None]
+    try:
+        for number, outcome in train(heads) if heads else ():
+            waiting.pop(number).end(outcome)
+    except Exception as error:  # noqa: BLE001 - what breaks the whole bank, as too little memory, fails each job
+        for job in waiting.values():
+            job.end(error)

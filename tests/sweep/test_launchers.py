@@ -1,0 +1,172 @@
+"""Whichever launcher runs a sweep: the same runs, files, failures and bytes."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.support.project import Project
+from tests.support.stores import runs
+
+GRID = (
+    "train.learning_rate=0.1,1e38,0.3",
+    "train.batch_size=0,48",
+    "train.l2=0,0.001",
+    "model.initializer=he_normal",
+)
+LAUNCHERS = ("bank", "basic", "joblib", "ray")
+SAME = ("model.keras", "history.csv", "weights.png", ".hydra/config.yaml", ".hydra/overrides.yaml")
+
+
+@pytest.fixture(scope="module")
+def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Project, Any]]:
+    """The same sweep under each launcher, each in a project of its own: what it printed."""
+    found = {}
+    for launcher in LAUNCHERS:
+        project = digits.copy(tmp_path_factory.mktemp(launcher) / "project")
+        sweep = f"hydra.sweep.dir={project.folder}/swept"
+        found[launcher] = (
+            project,
+            project.stage(
+                "train", "-m", f"hydra/launcher={launcher}", *GRID, "train.epochs=3", sweep, RAY_DEDUP_LOGS="0"
+            ),
+        )
+    return found
+
+
+def told(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> subprocess.CompletedProcess[str]:
+    done = swept[launcher][1]
+    assert isinstance(done, subprocess.CompletedProcess)
+    return done
+
+
+def test_bank_trains_together_what_shares_a_pass(swept: Mapping[str, tuple[Project, Any]]) -> None:
+    """Learning rate and L2 are a head's own, the batch size is not; six jobs are refused before they have any."""
+    assert "Launching 12 jobs in 7 banks" in told(swept, "bank").stdout
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_failures_are_told_alike(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> None:
+    """Each by its number and reason, and by the exit code."""
+    done = told(swept, launcher)
+    assert done.returncode == 1
+    failed = set(re.findall(r"error: job (\d+) failed: (.*?) \(see", done.stdout + done.stderr))
+    assert {number for number, reason in failed if "batch_size=0 is not allowed" in reason} == set("014589")
+    assert {number for number, reason in failed if "loss is nan in epoch 1" in reason} == {"6", "7"}
+    assert len(failed) == 8
+    assert "4 of 12 jobs finished" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS[1:])
+def test_files_are_equal_to_the_byte(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> None:
+    """Model, curves and pictures, and what Hydra notes of each job."""
+    bank, other = (swept[name][0].folder / "swept" for name in ("bank", launcher))
+    folders = sorted(folder.name for folder in bank.iterdir() if folder.is_dir())
+    assert folders == sorted(folder.name for folder in other.iterdir() if folder.is_dir())
+    for folder in folders:
+        names = {path.name for path in (bank / folder).iterdir()}
+        assert names == {path.name for path in (other / folder).iterdir()}
+        for name in SAME:
+            if (bank / folder / name).exists():
+                assert (bank / folder / name).read_bytes() == (other / folder / name).read_bytes(), (folder, name)
+    assert len(list(bank.glob("*/model.keras"))) == 4
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS[1:])
+def test_runs_are_equal(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> None:
+    """Names, ends, params and figures in MLflow."""
+    assert described(swept["bank"][0]) == described(swept[launcher][0])
+
+
+def described(project: Project) -> list[str]:
+    found = runs(project.folder)
+    assert len(found) == 6
+    tags = ("failure", "config.hash", "model.sha256", "sweep.id", "git.commit", "git.dirty")
+    return sorted(
+        json.dumps(
+            [
+                run.info.run_name,
+                run.info.status,
+                {key: value for key, value in run.data.params.items() if key != "tracking.uri"},
+                run.data.metrics,
+                {tag: run.data.tags.get(tag) for tag in tags},
+            ],
+            sort_keys=True,
+        )
+        for run in found
+    )
+
+
+def test_logs_of_a_bank_are_each_jobs_own(swept: Mapping[str, tuple[Project, Any]]) -> None:
+    """As the basic launcher's, but for the times: every epoch, the result, and a failure's traceback."""
+
+    def lines(launcher: str, folder: str) -> list[str]:
+        text = (swept[launcher][0].folder / "swept" / folder / "train.log").read_text()
+        return [re.sub(r"^\[[^\]]*\]|run \w+|/\S*/swept", "", line) for line in text.splitlines()]
+
+    assert lines("bank", "2_lr=0.1_batch=48") == lines("basic", "2_lr=0.1_batch=48")
+    assert len([line for line in lines("bank", "2_lr=0.1_batch=48") if "epoch" in line]) == 4
+    diverged = lines("bank", "6_lr=1e+38_batch=48")
+    assert diverged[-1] == lines("basic", "6_lr=1e+38_batch=48")[-1]
+    assert diverged[-1].startswith("pipeline.errors.Diverged: the training loss is nan in epoch 1")
+
+
+def test_bank_has_at_most_so_many_heads(changeable: Project) -> None:
+    """A setting of the launcher; the bytes do not depend on it."""
+    rates = "train.learning_rate=0.1,0.2,0.3,0.4,0.5"
+    for heads in (5, 2):
+        sweep = f"hydra.sweep.dir={changeable.folder}/{heads}"
+        done = changeable.stage("train", "-m", rates, "train.epochs=2", f"hydra.launcher.heads={heads}", sweep)
+        assert done.returncode == 0, done.stderr
+        assert f"Launching 5 jobs in {-(-5 // heads)} banks" in done.stdout
+    for folder in (changeable.folder / "5").glob("*_lr*"):
+        assert (folder / "model.keras").read_bytes() == (
+            changeable.folder / "2" / folder.name / "model.keras"
+        ).read_bytes()
+    refused = changeable.stage("train", "-m", rates, "hydra.launcher.heads=0")
+    assert refused.returncode == 1
+    assert refused.stderr == "error: hydra.launcher.heads=0 is not allowed: it must be at least 1\n"
+
+
+def test_seed_of_the_order_parts_banks_where_it_is_used(changeable: Project) -> None:
+    """The initial weights' seed is a head's own; `seed` shuffles, so it is not, unless nothing is shuffled."""
+    for words, banks in (
+        (("model.seed=1,2,3",), 1),
+        (("seed=1,2,3",), 3),
+        (("seed=1,2,3", "train.shuffle=false"), 1),
+    ):
+        done = changeable.stage("train", "-m", *words, "train.epochs=1", "model.initializer=he_normal")
+        assert done.returncode == 0, done.stderr
+        assert f"Launching 3 jobs in {banks} banks" in done.stdout
+    assert (
+        len({run.data.tags["model.sha256"] for run in runs(changeable.folder)}) == 8
+    )  # seed=1 is model.seed=1, which follows it
+
+
+def test_hydras_callbacks_see_each_jobs_real_end(changeable: Project) -> None:
+    """Not the moment when the job begins to wait for its bank."""
+    done = changeable.stage(
+        "train",
+        "-m",
+        "train.learning_rate=0.1,1e38",
+        "train.epochs=1",
+        "+hydra.callbacks.log._target_=hydra.experimental.callbacks.LogJobReturnCallback",
+        "+hydra.callbacks.keep._target_=hydra.experimental.callbacks.PickleJobInfoCallback",
+        f"hydra.sweep.dir={changeable.folder}/swept",
+    )
+    assert done.returncode == 1
+    for folder, failed in (("0_lr=0.1_batch=64", False), ("1_lr=1e+38_batch=64", True)):
+        text = (changeable.folder / "swept" / folder / "train.log").read_text()
+        assert ("[LogJobReturnCallback][ERROR]" in text.replace("hydra.experimental.callbacks.", "")) == failed
+        assert (changeable.folder / "swept" / folder / ".hydra/job_return.pickle").is_file()
+
+
+def test_other_stages_sweep_as_with_the_basic_launcher(changeable: Project) -> None:
+    """They have no heads to train."""
+    done = changeable.stage("preprocess", "-m", "tracking.experiment=a,b")
+    assert done.returncode == 0, done.stderr
+    assert "Launching 2 jobs locally" in done.stdout
