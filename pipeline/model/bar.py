@@ -32,6 +32,10 @@ class Bar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no typ
             line(f"epoch {epoch + 1} of {self.params['epochs']}, {heads} jobs: {told}")
             self.told = time.monotonic()
 
+    def give_way(self) -> None:
+        """Leave the line, on which the bar appears again after the next epoch."""
+        self.bar.clear()
+
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Leave the bar as it is."""
         self.bar.close()

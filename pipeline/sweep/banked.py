@@ -40,7 +40,10 @@ def train(heads: "list[Head]") -> "Iterator[tuple[int, Fit | Exception]]":
     from pipeline.model import training
     from pipeline.model.bar import Bar
 
-    return training.fit(heads, [Bar()])
+    bar = Bar()
+    for ended in training.fit(heads, [bar]):
+        bar.give_way()  # to what the job says at its end
+        yield ended
 
 
 def finish(steps: "Steps", outcome: "Fit | BaseException") -> None:
