@@ -18,21 +18,22 @@ import tensorflow as tf
 
 from pipeline.data.labelled import LabelledImages
 from pipeline.model.measures import Score
+from pipeline.model.pieces import Order, Pair, Pieces
 
 COLUMNS = 16
 SLENDER = 4
 BLOCK = 1000  # images of a minibatch where nothing is learned: few enough that their float32 pixels are soon let go
 
-Order = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
+Sums = npt.NDArray[np.float64]
 
 
 class Passes:
     """Compiled passes over some images. Pixels stay uint8; a minibatch is gathered and scaled within the pass."""
 
     def __init__(self, data: LabelledImages, classes: int, scale: float) -> None:
-        self.pixels = tf.constant(data.pixels)
-        self.labels = tf.constant(data.labels.astype(np.int32))
+        self.pieces = Pieces(data)
+        self.images = len(data)
         self.classes = classes
         self.scale = scale
 
@@ -46,33 +47,39 @@ class Passes:
         Takes and returns the heads' weights, float32 (heads, classes, pixels + 1), and scores each head over the
         minibatches, each before its update; the last one is what is left of the images.
         """
-        rows, *totals = self._train(rows, rates, decays, *_minibatches(order, batch_size))
-        return rows, _scores(totals, len(order))
+        sums = np.zeros((2, len(rows)))
+        for images, part in self.pieces.each(order, batch_size):
+            rows, *more = self._train(rows, (rates, decays), images, *_minibatches(part, batch_size))
+            sums += _sums(more)
+            del images
+        return rows, _scores(sums, len(order))
 
     def measure(self, rows: tf.Tensor) -> list[Score]:
         """Each head's score over all the images."""
-        everything = np.arange(len(self.labels), dtype=np.int32)
-        return _scores(self._measure(rows, *_minibatches(everything, BLOCK)), len(everything))
+        sums = np.zeros((2, len(rows)))
+        for images, part in self.pieces.each(np.arange(self.images, dtype=np.int32), BLOCK):
+            sums += _sums(self._measure(rows, images, *_minibatches(part, BLOCK)))
+        return _scores(sums, self.images)
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
     def _train(
-        self, rows: tf.Tensor, rates: tf.Tensor, decays: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor
+        self, rows: tf.Tensor, steps: Pair, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         heads, columns = rows.shape[0], _columns(rows)
         unused = columns.shape[0] - heads * self.classes
-        rates, decays = (tf.pad(tf.repeat(each, self.classes), [[0, unused]]) for each in (rates, decays))
+        rates, decays = (tf.pad(tf.repeat(each, self.classes), [[0, unused]]) for each in steps)
         is_weight = tf.cast(tf.range(columns.shape[1]) < columns.shape[1] - 1, tf.float32)  # and not the bias
         classes = tf.pad(tf.tile(tf.range(self.classes), [heads]), [[0, unused]], constant_values=-1)
 
-        def update(columns: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            x, labels = self._gather(images)
-            probabilities, losses, wrong = self._forward(columns, heads, x, labels)
+        def update(columns: tf.Tensor, minibatch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            x, y = self._gather(images, minibatch)
+            probabilities, losses, wrong = self._forward(columns, heads, x, y)
             probabilities = tf.pad(tf.reshape(probabilities, (heads * self.classes, -1)), [[0, unused], [0, 0]])
-            onehot = tf.cast(classes[None] == labels[:, None], tf.float32)
-            gradient = (tf.transpose(probabilities) - onehot) * (rates / images.shape[0])
+            onehot = tf.cast(classes[None] == y[:, None], tf.float32)
+            gradient = (tf.transpose(probabilities) - onehot) * (rates / minibatch.shape[0])
             columns -= decays[:, None] * is_weight * columns
             block = SLENDER * x.shape[1]
-            for start in range(0, images.shape[0], block):
+            for start in range(0, minibatch.shape[0], block):
                 part = slice(start, start + block)
                 columns -= tf.matmul(gradient[part], x[part], transpose_a=True)
             return columns, losses, wrong
@@ -81,19 +88,20 @@ class Passes:
         return tf.reshape(columns[: heads * self.classes], rows.shape), *totals
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def _measure(self, rows: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _measure(self, rows: tf.Tensor, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
         heads = rows.shape[0]
 
-        def measure(columns: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            _, losses, wrong = self._forward(columns, heads, *self._gather(images))
+        def measure(columns: tf.Tensor, minibatch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            _, losses, wrong = self._forward(columns, heads, *self._gather(images, minibatch))
             return columns, losses, wrong
 
         return _loop(measure, _columns(rows), heads, minibatches, rest)[1:]
 
-    def _gather(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _gather(self, images: Pair, minibatch: tf.Tensor) -> Pair:
         """Inputs, float32 (images, pixels + 1), and labels, int32 (images,); the bias is the weight of a constant 1."""
-        scaled = tf.cast(tf.gather(self.pixels, images), tf.float32) * self.scale
-        return tf.concat([scaled, tf.ones((images.shape[0], 1))], axis=1), tf.gather(self.labels, images)
+        pixels, labels = images
+        scaled = tf.cast(tf.gather(pixels, minibatch), tf.float32) * self.scale
+        return tf.concat([scaled, tf.ones((minibatch.shape[0], 1))], axis=1), tf.gather(labels, minibatch)
 
     def _forward(self, columns: tf.Tensor, heads: int, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Probabilities (heads, classes, images), and losses and errors (heads, images)."""
@@ -140,9 +148,11 @@ def _minibatches(order: Order, size: int) -> tuple[Order, Order]:
     return order[:whole].reshape(-1, size), order[whole:]
 
 
-def _scores(totals: Iterable[tf.Tensor], images: int) -> list[Score]:
+def _sums(totals: Iterable[tf.Tensor]) -> Sums:
+    """Losses and errors of each head, (2, heads)."""
     loss, errors, rest_loss, rest_errors = (np.asarray(total).astype(np.float64).sum(axis=1) for total in totals)
-    return [
-        Score(float(one) / images, float(other) / images)
-        for one, other in zip(loss + rest_loss, errors + rest_errors, strict=True)
-    ]
+    return np.stack([loss + rest_loss, errors + rest_errors])
+
+
+def _scores(sums: Sums, images: int) -> list[Score]:
+    return [Score(float(loss) / images, float(errors) / images) for loss, errors in sums.T]

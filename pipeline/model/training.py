@@ -11,7 +11,10 @@ import tensorflow as tf
 from pipeline import config
 from pipeline.model.bank import Bank, Floats
 from pipeline.model.head import Epoch, Fit, Head, Progress
-from pipeline.model.passes import Order, Passes
+from pipeline.model.passes import Passes
+from pipeline.model.pieces import Order
+
+BLOCK = 64  # neighbouring images
 
 # Sums in a fixed order: the same inputs give the same bits on one machine.
 tf.config.experimental.enable_op_determinism()
@@ -79,7 +82,8 @@ class _Trainer:
     def epoch(self, number: int, seated: list[Progress]) -> list[Epoch]:
         """Train the seated heads for an epoch, from 1, and give what it came to for those that had not ended."""
         settings, before = self.common.settings, self.updates_before(number)
-        shuffled = order(len(self.common.train), settings, self.common.seed, number)[: self.images]
+        window = self.training.pieces.window(settings.batch_size)
+        shuffled = order(len(self.common.train), window, settings, (self.common.seed, number))[: self.images]
         found: list[Epoch] = []
         for updates, heads in _groups(seated, before, self.updates):
             numbers = [head.number for head in heads]
@@ -104,11 +108,24 @@ class _Trainer:
             yield head.number, head.outcome()
 
 
-def order(images: int, settings: config.Train, seed: int, epoch: int) -> Order:
-    """The order of the training images in one epoch, int32 (images,): of the seed and the epoch's number alone."""
-    if settings.shuffle:
-        return np.random.default_rng([seed, epoch]).permutation(images).astype(np.int32)
-    return np.arange(images, dtype=np.int32)
+def order(images: int, window: int, settings: config.Train, seeds: tuple[int, int]) -> Order:
+    """The order of the training images in one epoch, int32 (images,); its seeds are the run's and the epoch's number.
+
+    Where not all images are in memory at a time, `window` of them are: as whole blocks of neighbours, taken from
+    anywhere and shuffled among themselves. Single images from anywhere would be a page of the file each.
+    """
+    everything = np.arange(images, dtype=np.int32)
+    if not settings.shuffle:
+        return everything
+    random = np.random.default_rng(seeds)
+    if images <= window:
+        return random.permutation(everything)
+    blocks = random.permutation(math.ceil(images / BLOCK)).astype(np.int32)
+    mixed: Order = (blocks[:, None] * BLOCK + everything[:BLOCK]).ravel().astype(np.int32)
+    mixed = mixed[mixed < images]
+    for start in range(0, images, window):
+        random.shuffle(mixed[start : start + window])
+    return mixed
 
 
 def _seated(heads: list[Progress], updates: int) -> list[Progress]:

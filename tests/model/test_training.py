@@ -1,6 +1,7 @@
 """Training follows the formulas, its settings and its seed, and stops where it must."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from pipeline.config import Train
 from pipeline.data.labelled import LabelledImages
 from pipeline.errors import Diverged
-from pipeline.model import softmax, training
+from pipeline.model import pieces, softmax, training
 from pipeline.model.head import Fit, Head
 from pipeline.model.measures import score
 from tests.support.reference import SoftmaxRegression
@@ -34,7 +35,7 @@ def test_curves_and_weights_equal_an_independent_implementation(sets: Sets, sett
     (x, y), (valid_x, valid_y) = ((data.pixels / 255, data.labels) for data in sets)
     best = (np.inf, reference.weights)
     for epoch in found.history:
-        rows = training.order(len(y), settings, 1, epoch.number)
+        rows = training.order(len(y), len(y), settings, (1, epoch.number))
         loss, error = reference.epoch(x[rows], y[rows], settings.batch_size, settings.learning_rate, l2)
         valid_loss, valid_errors = reference.measure(valid_x, valid_y)
         assert epoch.valid is not None
@@ -59,11 +60,35 @@ def test_same_seed_gives_the_same_bits_whatever_ran_before(sets: Sets, settings:
 
 def test_each_epoch_sees_every_image_once_in_its_own_order(settings: Train) -> None:
     """A seeded shuffle each epoch; file order without it."""
-    first, second = (training.order(1000, settings, 1, epoch) for epoch in (1, 2))
+    first, second = (training.order(1000, 1000, settings, (1, epoch)) for epoch in (1, 2))
     np.testing.assert_array_equal(np.sort(first), np.arange(1000))
     assert not np.array_equal(first, second)
-    unshuffled = training.order(1000, dataclasses.replace(settings, shuffle=False), 1, 1)
+    unshuffled = training.order(1000, 1000, dataclasses.replace(settings, shuffle=False), (1, 1))
     np.testing.assert_array_equal(unshuffled, np.arange(1000))
+
+
+def test_sets_larger_than_memory_are_read_from_their_file(
+    sets: Sets, settings: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pieces of whole minibatches: as the formulas, in the order asked for, and as from memory to the bit."""
+    monkeypatch.setattr(pieces, "HELD", 64 * 200)  # bytes: 200 of the digits
+    for data, name in zip(sets, ("train", "valid"), strict=True):
+        np.save(tmp_path / f"{name}.npy", data.images)
+    mapped = [
+        LabelledImages(np.load(tmp_path / f"{name}.npy", mmap_mode="r"), data.labels)
+        for data, name in zip(sets, ("train", "valid"), strict=True)
+    ]
+    model, found = fit((mapped[0], mapped[1]), settings)
+    from_memory, _ = fit(sets, settings)
+    np.testing.assert_array_equal(model.get_weights()[0], from_memory.get_weights()[0])
+    reference = SoftmaxRegression(np.zeros((64, 10)), np.zeros(10))
+    x, y = sets[0].pixels / 255, sets[0].labels
+    for epoch in found.history:
+        rows = training.order(1000, 192, settings, (1, epoch.number))  # 4 minibatches of 48
+        np.testing.assert_array_equal(np.sort(rows), np.arange(1000))
+        loss, error = reference.epoch(x[rows], y[rows], settings.batch_size, settings.learning_rate)
+        assert epoch.train.loss == pytest.approx(loss, rel=1e-5)
+        assert epoch.train.error == pytest.approx(error)
 
 
 def test_drop_last_uses_whole_minibatches_only(sets: Sets, settings: Train) -> None:
