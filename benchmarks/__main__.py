@@ -5,7 +5,7 @@ python -m benchmarks
 
 import sys
 
-from benchmarks import bank, machine, training
+from benchmarks import accuracy, bank, machine, scale, sweep, training, whole_pipeline
 from pipeline.files import write_text
 from pipeline.paths import ROOT
 
@@ -13,9 +13,10 @@ from pipeline.paths import ROOT
 def main() -> None:
     """Run the benchmarks one after the other."""
     told = ["# Speed", f"`make bench` on {machine.description()}"]
-    for table in (training.table, bank.table):
-        text = table()
+    for module in (training, bank, accuracy, scale, whole_pipeline, sweep):
+        text = module.table()
         sys.stdout.write(text + "\n\n")
+        sys.stdout.flush()
         told.append(text)
     write_text(ROOT / "benchmarks" / "results.md", "\n\n".join(told) + "\n")
 

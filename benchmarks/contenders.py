@@ -21,9 +21,9 @@ SQUARE = tf.ones((SIDE, SIDE))
 SQUARE_OPERATIONS = 2 * SIDE**3
 
 
-def mnist() -> LabelledImages:
-    """The prepared training images."""
-    files = [PREPARED / f"train_{kind}.npy" for kind in ("images", "labels")]
+def mnist(name: str = "train") -> LabelledImages:
+    """The prepared training or validation images."""
+    files = [PREPARED / f"{name}_{kind}.npy" for kind in ("images", "labels")]
     if not all(file.is_file() for file in files):
         raise UserError(f"{PREPARED} holds no prepared data: run `dvc repro preprocess`")
     return LabelledImages(*(np.load(file, mmap_mode="r") for file in files))

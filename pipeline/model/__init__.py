@@ -1,6 +1,8 @@
 """The softmax model and its training: the only room that imports TensorFlow and Keras."""
 
+import atexit
 import faulthandler
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ def _silent_stderr() -> Iterator[None]:
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras says
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# At its end Python looks through all of TensorFlow's objects for cycles, several times: a second for nothing.
+atexit.register(gc.freeze)
 # TensorFlow's libraries tell stderr about oneDNN and missing CUDA drivers before they heed the level above.
 with _silent_stderr():
     import keras  # noqa: F401 - imported for what it says when it is first imported
