@@ -16,7 +16,6 @@ from benchmarks import contenders
 from benchmarks.rounds import ROUNDS, markdown
 from pipeline.config import Train, UpdatePatience
 from pipeline.data.labelled import LabelledImages
-from pipeline.model import training
 from pipeline.model.head import Head
 
 TARGET = 0.075
@@ -79,6 +78,8 @@ def _solver(make: Callable[[int], Any], train: LabelledImages, valid: LabelledIm
 
 def _ours(train: LabelledImages, valid: LabelledImages) -> Found:
     """Until the first epoch that is good enough, from the model's construction on."""
+    from pipeline.model import training  # late: it makes TensorFlow deterministic, and plain Keras slower
+
     found = []
     for _ in range(ROUNDS):
         start = time.perf_counter()

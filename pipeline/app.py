@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import NoReturn
 
 import hydra
@@ -16,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import refusals
+from pipeline import interrupts, refusals
 from pipeline.config import Config
 from pipeline.errors import Terminated, UserError
 from pipeline.paths import CONF
@@ -39,8 +38,7 @@ def run(task: Callable[[Config], None]) -> None:
     full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Hydra would print an error over several lines and exit; told so, it lets the exception reach us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
+    interrupts.listen()
     job = Job(task, full_errors=full_errors)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
@@ -91,6 +89,8 @@ class Job:
                 hydra_config = HydraConfig.get()
                 where = hydra_config.runtime.output_dir
                 sys.stderr.write(f"error: job {hydra_config.job.num} failed: {_told(error)} (see {where})\n")
+                if not self.full_errors:
+                    error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
                 raise JobFailed from error
             if self.full_errors or not isinstance(error, UserError | OmegaConfBaseException):
                 raise
@@ -104,7 +104,3 @@ def _told(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated(number)

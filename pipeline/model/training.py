@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline import config
+from pipeline import config, interrupts
 from pipeline.model.bank import Bank, Floats
 from pipeline.model.head import Epoch, Fit, Head, Progress
 from pipeline.model.passes import Passes
@@ -48,6 +48,7 @@ def fit(heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = (
         seated = _seated(seated, trainer.updates_before(number))
         if not seated or trainer.bank.stop_training:
             break
+        interrupts.check()
         for callback in callbacks:
             callback.on_epoch_begin(number - 1)
         logs = _logs(trainer.epoch(number, seated))
@@ -64,7 +65,9 @@ class _Trainer:
     def __init__(self, heads: Sequence[Head]) -> None:
         self.common = heads[0]
         self.bank = Bank.of([head.model for head in heads])
-        valid = self.common.valid[: config.whole_batches(len(self.common.valid), self.common.settings)]
+        valid = self.common.valid
+        if (images := config.whole_batches(len(valid), self.common.settings)) < len(valid):
+            valid = valid[:images]
         self.training, self.validation = (
             Passes(data, self.bank.shape["classes"], self.bank.scale) for data in (self.common.train, valid)
         )

@@ -22,4 +22,5 @@ OF_A_HEAD = (
 def shared(config: Config) -> Hashable:
     """The settings that are equal in jobs of one bank; the seed of the minibatch order matters where it is used."""
     own = (*OF_A_HEAD, *(() if config.train.shuffle else ("seed",)))
-    return tuple((key, str(value)) for key, value in flatten(config) if not key.startswith(own))
+    sections = tuple(key for key in own if key.endswith("."))
+    return tuple((key, str(value)) for key, value in flatten(config) if key not in own and not key.startswith(sections))

@@ -2,10 +2,9 @@
 
 import copy
 import dataclasses
-import functools
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra._internal.callbacks import Callbacks
@@ -37,7 +36,7 @@ class BankJob:
         self.returned = JobReturn()
         self.head: Head | None = None
         self._steps: Steps | None = None
-        self._logs: list[Callable[[], logging.Handler]] = []
+        self._logs: list[tuple[logging.Logger, logging.FileHandler]] = []
 
     def begin(self) -> None:
         """Make the job's folder with Hydra's files and its log, and take the first step."""
@@ -68,40 +67,44 @@ class BankJob:
     @contextmanager
     def current(self) -> Iterator[None]:
         """Make what Hydra says of the present job, its log and its environment this job's."""
-        hydra_config, root = HydraConfig.instance(), logging.getLogger()
+        hydra_config = HydraConfig.instance()
         before = hydra_config.cfg
         with ExitStack() as stack:
             stack.callback(setattr, hydra_config, "cfg", before)
             hydra_config.cfg = cast("HydraConf", self.returned.hydra_cfg)
             stack.enter_context(env_override(HydraConfig.get().job.env_set))
-            for opened in self._logs:
-                handler = opened()
-                root.addHandler(handler)
-                stack.callback(handler.close)
-                stack.callback(root.removeHandler, handler)
+            stack.enter_context(chdir(str(self.returned.working_dir)))
+            for logger, handler in self._logs:
+                stack.enter_context(_open(logger, handler))
             yield
 
     def end(self, outcome: "Fit | Exception") -> None:
         """Take the second step with what became of the head."""
-        steps, self._steps = self._steps, None
+        steps = self._let_go()
         assert steps is not None
         try:
             with self.current(), self.job.telling():
                 finish(steps, outcome)
         except Exception as error:  # noqa: BLE001 - as Hydra's run_job: the job has failed, and the sweep goes on
-            self.returned.status, self.returned.return_value = JobStatus.FAILED, error
+            self.returned.status = JobStatus.FAILED
+            self.returned.return_value = error.with_traceback(None)  # whose frames would keep the whole bank in memory
         self._ended()
 
     def abort(self, error: BaseException) -> None:
         """End a job that waits, because the process ends."""
-        if self._steps is None:
+        steps = self._let_go()
+        if steps is None:
             return
-        steps, self._steps = self._steps, None
         try:
             with self.current():
                 finish(steps, error)
         except BaseException:  # noqa: BLE001, S110 - the caller goes on to raise it
             pass
+
+    def _let_go(self) -> "Steps | None":
+        """The waiting steps; they and the head hold memory and open files, of which a long sweep has many."""
+        steps, self._steps, self.head = self._steps, None, None
+        return steps
 
     def _ended(self) -> None:
         with self.current():
@@ -119,18 +122,30 @@ class _WithoutEnd(Callbacks):
         """Pass over it."""
 
 
-def _detach_files() -> list[Callable[[], logging.Handler]]:
-    """Close the log files that Hydra has opened for a job, and give what opens each of them again to write on."""
-    root = logging.getLogger()
-    files = [handler for handler in root.handlers if isinstance(handler, logging.FileHandler)]
-    for handler in files:
-        root.removeHandler(handler)
+def _detach_files() -> list[tuple[logging.Logger, logging.FileHandler]]:
+    """Close the log files that Hydra has opened for a job, and give them with their loggers."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, logging.Logger.manager.loggerDict)]
+    files = [
+        (logger, handler)
+        for logger in loggers
+        for handler in logger.handlers
+        if isinstance(handler, logging.FileHandler)
+    ]
+    for logger, handler in files:
+        logger.removeHandler(handler)
         handler.close()
-    return [functools.partial(_again, handler) for handler in files]
+    return files
 
 
-def _again(handler: logging.FileHandler) -> logging.Handler:
-    again = logging.FileHandler(handler.baseFilename, "a", handler.encoding, delay=True)
-    again.setLevel(handler.level)
-    again.setFormatter(handler.formatter)
-    return again
+@contextmanager
+def _open(logger: logging.Logger, closed: logging.FileHandler) -> Iterator[None]:
+    """Let the logger write on in a log file that was closed."""
+    handler = logging.FileHandler(closed.baseFilename, "a", closed.encoding, delay=True)
+    handler.setLevel(closed.level)
+    handler.setFormatter(closed.formatter)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

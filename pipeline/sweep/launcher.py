@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_g
 from omegaconf import open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline import interrupts
 from pipeline.app import Job
 from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked, train
@@ -88,6 +89,7 @@ def _run(jobs: list[BankJob]) -> None:
         log.info("\t#%s : %s", job.config.hydra.job.num, " ".join(filter_overrides(job.config.hydra.overrides.task)))
     try:
         for job in jobs:
+            interrupts.check()
             job.begin()
         _train([job for job in jobs if job.head is not None])
     except BaseException as error:

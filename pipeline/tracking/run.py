@@ -30,6 +30,7 @@ class Run:
 
     def __init__(self, store: Store, run_id: str) -> None:
         self.client = store.client
+        self.uri = store.uri
         self.id = run_id
         self._metrics: list[Metric] = []
         self._flushed = time.monotonic()
@@ -64,6 +65,7 @@ class Run:
         """Keep the Keras model, with the example's pixels and probabilities as its signature."""
         import mlflow.tensorflow  # with the model already built, TensorFlow costs nothing more
 
+        mlflow.set_tracking_uri(self.uri)  # which is the process's: another run may have set it since
         # No input example: MLflow would read the model back to try it, for as long as all the rest of a run takes.
         with mlflow.start_run(run_id=self.id):
             mlflow.tensorflow.log_model(

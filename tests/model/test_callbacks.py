@@ -2,11 +2,13 @@
 
 import csv
 import dataclasses
+import signal
 from pathlib import Path
 
 import keras
 import pytest
 
+from pipeline import interrupts
 from pipeline.config import Train
 from pipeline.data.labelled import LabelledImages
 from pipeline.model import softmax, training
@@ -75,6 +77,28 @@ def test_observer_that_fails_ends_its_head_alone(sets: Sets, settings: Train) ->
     assert isinstance(failed, OSError)
     assert isinstance(found, Fit)
     assert len(found.history) == 3
+
+
+def test_swallowed_interrupt_is_raised_again(sets: Sets, settings: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python drops what is raised in a finalizer, and some libraries have a bare `except:`: Ctrl-C must not get lost."""
+    monkeypatch.setattr(interrupts._Received, "interrupt", None)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    swallowed = []
+
+    def swallow(*_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            swallowed.append(error)
+
+    try:
+        interrupts.listen()
+        with pytest.raises(KeyboardInterrupt):
+            list(training.fit(heads(sets, settings, 0.1), [keras.callbacks.LambdaCallback(on_epoch_end=swallow)]))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(swallowed) == 1
 
 
 def test_bank_tells_a_log_how_far_it_is(

@@ -3,13 +3,14 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.support.project import Project
-from tests.support.stores import runs
+from tests.support.stores import client_of, runs
 
 GRID = (
     "train.learning_rate=0.1,1e38,0.3",
@@ -163,6 +164,29 @@ def test_hydras_callbacks_see_each_jobs_real_end(changeable: Project) -> None:
         text = (changeable.folder / "swept" / folder / "train.log").read_text()
         assert ("[LogJobReturnCallback][ERROR]" in text.replace("hydra.experimental.callbacks.", "")) == failed
         assert (changeable.folder / "swept" / folder / ".hydra/job_return.pickle").is_file()
+
+
+def test_jobs_of_a_bank_may_go_to_different_stores(changeable: Project) -> None:
+    """MLflow knows one store at a time in a process; each run has its model in its own."""
+    stores = [f"sqlite:///{changeable.folder}/{name}/mlflow.db" for name in ("one", "other")]
+    for name in ("one", "other"):
+        (changeable.folder / name).mkdir()
+    done = changeable.stage("train", "-m", f"tracking.uri={','.join(stores)}", "train.epochs=2")
+    assert done.returncode == 0, done.stderr
+    assert "Launching 2 jobs in 1 banks" in done.stdout
+    for name in ("one", "other"):
+        (run,) = runs(changeable.folder / name)
+        assert run.info.status == "FINISHED"
+        assert client_of(changeable.folder / name).get_logged_model(run.outputs.model_outputs[0].model_id)
+
+
+def test_long_sweep_needs_no_more_open_files(changeable: Project) -> None:
+    """Ended and failed jobs let go of their data: here with about 15 more than the process has when it begins."""
+    rates = ",".join(str(rate / 100) for rate in range(1, 25)) + ",1e38"
+    command = f"{sys.executable} -m pipeline.train -m train.learning_rate={rates} train.epochs=1 hydra.launcher.heads=3"
+    done = changeable.run("bash", "-c", f"ulimit -n 80; {command}")
+    assert "24 of 25 jobs finished" in done.stdout, done.stderr
+    assert len(re.findall(r"error: job \d", done.stderr)) == 1
 
 
 def test_other_stages_sweep_as_with_the_basic_launcher(changeable: Project) -> None:
