@@ -1,12 +1,14 @@
 """The benchmarks compare ways to do the same work."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 
-from benchmarks import contenders, rounds
+from benchmarks import accuracy, contenders, processes, rounds
 from pipeline.data.labelled import LabelledImages
 from tests.support.reference import SoftmaxRegression
 
@@ -40,3 +42,23 @@ def test_table_is_markdown() -> None:
         "| --- | --- |",
         "| 1 | 2 |",
     ]
+
+
+def test_time_to_accuracy_ends_at_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Solvers and ours: the first that is good enough counts, and not the last."""
+    monkeypatch.setattr(accuracy, "TARGET", 0.15)
+    digits = load_digits()
+    data = LabelledImages((digits.images * 15).astype(np.uint8), digits.target.astype(np.uint8))
+    train, valid = data[:1400], data[1400:]
+    ours = accuracy._ours(train, valid)
+    assert ours.error <= 0.15
+    assert ours.passes < accuracy.SETTINGS.epochs
+    solver = accuracy._solver(lambda passes: LogisticRegression(solver="saga", max_iter=passes), train, valid)
+    assert solver.error <= 0.15
+    assert solver.passes < accuracy.ITERATIONS[-1]
+
+
+def test_failing_command_is_not_measured() -> None:
+    """A sweep that breaks at once would win."""
+    with pytest.raises(RuntimeError, match="ended with 3: broken"):
+        processes.seconds([sys.executable, "-c", "import sys; print('broken'); sys.exit(3)"])

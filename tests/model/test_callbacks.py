@@ -80,7 +80,7 @@ def test_observer_that_fails_ends_its_head_alone(sets: Sets, settings: Train) ->
 
 
 def test_swallowed_interrupt_is_raised_again(sets: Sets, settings: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python drops what is raised in a finalizer, and some libraries have a bare `except:`: Ctrl-C must not get lost."""
+    """Python drops what a finalizer raises, and some libraries have a bare `except:`: Ctrl-C must not get lost."""
     monkeypatch.setattr(interrupts._Received, "interrupt", None)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     swallowed = []
