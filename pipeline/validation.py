@@ -30,6 +30,7 @@ def _positive(value: float) -> bool:
 
 
 _LIMITS = (
+    _Limit("seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),  # first: model.seed follows it
     _Limit("data.name", bool, "not empty"),
     _Limit("data.sources", bool, "at least one mirror, npm package or folder"),
     *(
@@ -59,7 +60,6 @@ _LIMITS = (
     _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),
     _Limit("data.split.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
     _Limit("model.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
-    _Limit("seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
 )
 
 

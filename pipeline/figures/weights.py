@@ -17,7 +17,7 @@ COLOURS = LinearSegmentedColormap.from_list("against_for", ["#2166ac", "white", 
 )
 TILE = 112  # pixels of a template's longer side in the image series
 COLUMNS = 5
-WIDTH = 6.9  # inches of a figure's image
+WIDTH = 6.8  # inches of a figure's image
 
 Templates = npt.NDArray[np.float32]
 
