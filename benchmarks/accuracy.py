@@ -9,29 +9,20 @@ from typing import Any
 
 import keras
 import numpy as np
+from hydra import compose, initialize_config_dir
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from benchmarks import contenders
 from benchmarks.rounds import ROUNDS, markdown
-from pipeline.config import Train, UpdatePatience
 from pipeline.data.labelled import LabelledImages
 from pipeline.model.head import Head
+from pipeline.paths import CONF
+from pipeline.validation import resolve
 
 TARGET = 0.075
 ITERATIONS = (5, 10, 20, 40, 80)  # an iteration of a solver passes once over the data
-SETTINGS = Train(
-    learning_rate=0.3,
-    l2=0.0,
-    batch_size=64,
-    epochs=80,
-    early_stopping="epochs",
-    patience=80,
-    update_patience=UpdatePatience(updates=0, increase=1.0, improvement=1.0),
-    shuffle=True,
-    drop_last=False,
-    report_test=False,
-)
+RATE, BATCH_SIZE = 0.3, 64
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ def table() -> str:
         "SGDClassifier, log_loss": lambda n: SGDClassifier(loss="log_loss", max_iter=n, tol=None, random_state=1),
     }
     rows = [(name, *_told(_solver(make, train, valid))) for name, make in ways.items()]
-    rows.append(("ours, learning rate 0.3, batch size 64", *_told(_ours(train, valid))))
+    rows.append((f"ours, learning rate {RATE}, batch size {BATCH_SIZE}", *_told(_ours(train, valid))))
     return markdown(f"To a validation error of {TARGET:.1%}", ("way", "passes", "s", "validation error"), rows)
 
 
@@ -80,10 +71,12 @@ def _ours(train: LabelledImages, valid: LabelledImages) -> Found:
     """Until the first epoch that is good enough, from the model's construction on."""
     from pipeline.model import training  # late: it makes TensorFlow deterministic, and plain Keras slower
 
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = resolve(compose("config", [f"train.learning_rate={RATE}", f"train.batch_size={BATCH_SIZE}"]))
     found = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        head = Head(contenders.model(train), train, valid, SETTINGS, 1, lambda *_: None)
+        head = Head(contenders.model(train), train, valid, config.train, config.seed, lambda *_: None)
         ((_, fit),) = training.fit([head], [_Until(TARGET)])
         if isinstance(fit, Exception):
             raise fit

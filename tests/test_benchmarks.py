@@ -3,6 +3,7 @@
 import itertools
 import sys
 
+import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -15,6 +16,7 @@ from tests.support.reference import SoftmaxRegression
 
 def test_contenders_learn_the_same() -> None:
     """A way that did less would win unfairly. Keras shuffles by itself: its mean loss over the epoch must do."""
+    keras.utils.set_random_seed(1)  # Keras shuffles with it, and has to where TensorFlow was made deterministic
     digits = load_digits()
     data = LabelledImages((digits.images * 15).astype(np.uint8), digits.target.astype(np.uint8))
     expected = contenders.numpy_loop(data, 32)()
@@ -52,7 +54,7 @@ def test_time_to_accuracy_ends_at_the_target(monkeypatch: pytest.MonkeyPatch) ->
     train, valid = data[:1400], data[1400:]
     ours = accuracy._ours(train, valid)
     assert ours.error <= 0.15
-    assert ours.passes < accuracy.SETTINGS.epochs
+    assert ours.passes < 10  # of the hundred that conf/ allows
     solver = accuracy._solver(lambda passes: LogisticRegression(solver="saga", max_iter=passes), train, valid)
     assert solver.error <= 0.15
     assert solver.passes < accuracy.ITERATIONS[-1]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline.data.labelled import LabelledImages
+from pipeline.model.bank import Floats
 from pipeline.model.measures import Score
 from pipeline.model.pieces import Order, Pair, Pieces
 
@@ -24,7 +25,6 @@ COLUMNS = 16
 SLENDER = 4
 BLOCK = 1000  # images of a minibatch where nothing is learned: few enough that their float32 pixels are soon let go
 
-Floats = npt.NDArray[np.float32]
 Sums = npt.NDArray[np.float64]
 
 

@@ -19,7 +19,6 @@ BLOCK = 64  # neighbouring images
 # Sums in a fixed order: the same inputs give the same bits on one machine.
 tf.config.experimental.enable_op_determinism()
 
-
 Outcome = tuple[int, Fit | Exception]
 
 
@@ -37,7 +36,7 @@ def fit(heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = (
     and `val_error`, of the head with the lowest validation error in the epoch; `stop_training` ends all heads.
     """
     trainer = _Trainer(heads)
-    seated = trainer.heads
+    seated = list(trainer.going)
     trainer.bank.stop_training = False
     # One by one: Keras' CallbackList has an `except:` around each epoch's logs, in which a Ctrl-C gets lost.
     for callback in callbacks:
@@ -75,8 +74,8 @@ class _Trainer:
         self.updates = math.ceil(self.images / self.common.settings.batch_size)  # of an epoch
         self.epochs = max(head.settings.epochs for head in heads)
         rows = self.bank.rows.numpy()
-        self.heads = [Progress(number, head, rows[number], self.updates) for number, head in enumerate(heads)]
-        self.going = list(self.heads)  # those of which the end was not told yet
+        # Those of which the end was not told yet.
+        self.going = [Progress(number, head, rows[number], self.updates) for number, head in enumerate(heads)]
 
     def updates_before(self, epoch: int) -> int:
         """How many updates a head has made when the epoch, from 1, begins."""

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 class BankJob:
     """One job, from its composed configuration; `head` is what it wants trained, once it has begun well."""
 
-    def __init__(self, config: DictConfig, job: Job, task: Banked, context: HydraContext) -> None:
+    def __init__(self, config: DictConfig, job: Job, context: HydraContext) -> None:
         self.config = config
         self.job = job
-        self.task = task
         self.loader = context.config_loader
         self.callbacks = copy.deepcopy(context.callbacks)  # they may remember a job: as in processes, each has its own
         self.returned = JobReturn()
@@ -52,8 +51,9 @@ class BankJob:
             self._ended()
 
     def _first_step(self, cfg: DictConfig) -> None:
+        assert isinstance(self.job.task, Banked)
         with self.job.telling():
-            self._steps = self.task.steps(resolve(cfg))
+            self._steps = self.job.task.steps(resolve(cfg))
             head = next(self._steps)
             self.head = dataclasses.replace(head, on_epoch=self._epoch(head.on_epoch))
 

@@ -44,8 +44,7 @@ class BankLauncher(BasicLauncher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         jobs = [
-            self._job(list(overrides), number, job, job.task)
-            for number, overrides in enumerate(job_overrides, initial_job_idx)
+            self._job(list(overrides), number, job) for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
         banks = list(_banks(jobs, self.heads))
         log.info("Launching %d jobs in %d banks", len(jobs), len(banks))
@@ -54,13 +53,13 @@ class BankLauncher(BasicLauncher):
             configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return [each.returned for each in jobs]
 
-    def _job(self, overrides: list[str], number: int, job: Job, task: Banked) -> BankJob:
+    def _job(self, overrides: list[str], number: int, job: Job) -> BankJob:
         assert self.config is not None
         assert self.hydra_context is not None
         config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
-        return BankJob(config, job, task, self.hydra_context)
+        return BankJob(config, job, self.hydra_context)
 
 
 def _banks(jobs: Iterable[BankJob], heads: int) -> Iterator[list[BankJob]]:

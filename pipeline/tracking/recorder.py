@@ -3,21 +3,18 @@
 import logging
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from pipeline.config import Config
 from pipeline.figures import weights
+from pipeline.figures.weights import Templates
 from pipeline.files import sha256, write_csv, write_text
 from pipeline.model.head import Epoch, Fit
 from pipeline.progress import on_terminal
 from pipeline.tracking.run import Run
 
 log = logging.getLogger(__name__)
-
-Templates = npt.NDArray[np.float32]
 
 
 class Recorder:
@@ -41,15 +38,6 @@ class Recorder:
         quiet = on_terminal() or HydraConfig.get().mode == RunMode.MULTIRUN
         log.log(logging.DEBUG if quiet else logging.INFO, "epoch %d: %s", epoch.number, told)
 
-    def _image(self, templates: Templates, epoch: int) -> None:
-        every = self.config.tracking.weight_images_every
-        if every and epoch % every == 0:
-            image = weights.series_image(self._as_images(templates), self.config.tracking.weight_image_limit)
-            self.run.image("weights", image, step=epoch)
-
-    def _as_images(self, templates: Templates) -> Templates:
-        return templates.reshape(-1, *self.shape)
-
     def finish(self, fit: Fit, templates: Templates, folder: Path) -> None:
         """Write history.csv and weights.png into the folder, which has model.keras, and keep all that matters."""
         write_history(fit.history, folder / "history.csv")
@@ -62,6 +50,15 @@ class Recorder:
             {"best/epoch": fit.best_epoch, "best/valid_error": fit.best.error, "best/valid_loss": fit.best.loss}
         )
         write_text(folder / "run_id", self.run.id + "\n")
+
+    def _image(self, templates: Templates, epoch: int) -> None:
+        every = self.config.tracking.weight_images_every
+        if every and epoch % every == 0:
+            image = weights.series_image(self._as_images(templates), self.config.tracking.weight_image_limit)
+            self.run.image("weights", image, step=epoch)
+
+    def _as_images(self, templates: Templates) -> Templates:
+        return templates.reshape(-1, *self.shape)
 
 
 def measures(epoch: Epoch) -> dict[str, float]:
