@@ -7,7 +7,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,18 +18,20 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts, refusals
 from pipeline.config import Config
-from pipeline.errors import Terminated, UserError
+from pipeline.errors import Stopped, Terminated, UserError
 from pipeline.paths import CONF
 from pipeline.validation import resolve
 
 log = logging.getLogger(__name__)
 
+STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=stop: the file that a failed job makes
+
 
 class JobFailed(Exception):
-    """A job of a sweep failed; its log has the reason, and the sweep's other jobs go on."""
+    """A job of a sweep failed, for this reason; its log has the traceback."""
 
 
-def run(task: Callable[[Config], None]) -> None:
+def run(task: Callable[[Config], Any]) -> None:
     """Compose conf/ with the command line's overrides and call `task` with the result, once a job.
 
     Exits with code 2 after one line on stderr for what a user can mend, 1 where Hydra refuses the command line or
@@ -51,6 +54,8 @@ def run(task: Callable[[Config], None]) -> None:
             raise
         if isinstance(error, JobFailed):
             stop("jobs of the sweep failed, as told above", 1)
+        if isinstance(error, UserError):
+            stop(str(error), 2)
         if job.started:
             raise
         # Before a job starts, whatever is raised is about the command line or conf/.
@@ -66,16 +71,17 @@ def stop(message: str, code: int) -> NoReturn:
 class Job:
     """The task as Hydra calls it."""
 
-    def __init__(self, task: Callable[[Config], None], *, full_errors: bool) -> None:
+    def __init__(self, task: Callable[[Config], Any], *, full_errors: bool) -> None:
         functools.update_wrapper(self, task)
         self.task = task
         self.full_errors = full_errors
         self.started = False
 
-    def __call__(self, cfg: DictConfig) -> None:
-        """Run the job."""
+    def __call__(self, cfg: DictConfig) -> Any:
+        """Run the job, and give what the task gives."""
         with self.telling():
-            self.task(resolve(cfg))
+            check_stop_mark()
+            return self.task(resolve(cfg))
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -83,6 +89,9 @@ class Job:
         self.started = True
         try:
             yield
+        except Stopped as error:
+            log.info("job %s stopped: %s", HydraConfig.get().job.num, error)
+            raise
         except Exception as error:
             log.debug("failed", exc_info=True)  # the traceback goes to the log file
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -91,10 +100,22 @@ class Job:
                 sys.stderr.write(f"error: job {hydra_config.job.num} failed: {_told(error)} (see {where})\n")
                 if not self.full_errors:
                     error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
-                raise JobFailed from error
+                if STOP_MARK in os.environ:
+                    Path(os.environ[STOP_MARK]).touch()
+                raise JobFailed(_told(error)) from error
             if self.full_errors or not isinstance(error, UserError | OmegaConfBaseException):
                 raise
             stop(_told(error), 2)
+
+
+def check_stop_mark() -> None:
+    """Do not begin a job where another one's failure stops the sweep.
+
+    Raises:
+        Stopped: it has done so.
+    """
+    if STOP_MARK in os.environ and Path(os.environ[STOP_MARK]).exists():
+        raise Stopped("another job failed, and sweep.on_failure=stop")
 
 
 def _told(error: Exception) -> str:

@@ -100,6 +100,15 @@ class Tracking:
 
 
 @dataclass
+class Sweep:
+    """How a sweep is run; it determines no job's result."""
+
+    on_failure: str = MISSING
+    rerun: bool = MISSING
+    dry_run: bool = MISSING
+
+
+@dataclass
 class Config:
     """Everything in conf/ but Hydra's own section."""
 
@@ -107,6 +116,7 @@ class Config:
     model: Model = MISSING
     train: Train = MISSING
     tracking: Tracking = MISSING
+    sweep: Sweep = MISSING
     seed: int = MISSING
 
 
@@ -143,5 +153,5 @@ def whole_batches(images: int, train: Train) -> int:
 def config_hash(config: Config) -> str:
     """SHA-256 of all settings that determine a training result; where data come from and runs go to do not."""
     sections = dataclasses.asdict(config)
-    del sections["tracking"], sections["data"]["sources"]
+    del sections["tracking"], sections["sweep"], sections["data"]["sources"]
     return hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,14 @@ class Diverged(UserError):
     """Training reached a loss that is not finite."""
 
 
+class Stopped(Exception):
+    """Training was ended from outside, with the reason: not a failure, and not a result."""
+
+
+class Pruned(Stopped):
+    """A search gave up a trial that was worse than others as far as it had come."""
+
+
 class Terminated(KeyboardInterrupt):
     """A signal that ends the process, as an exception: a run then ends as KILLED, and is not left RUNNING for ever."""
 

@@ -19,6 +19,8 @@ def one_line(error: Exception) -> str:
     where = f" (in conf/{file[1]}.yaml)" if file else ""
     if key is None:
         return _join(head) + where
+    if key[1].startswith("hydra."):
+        return _join(head)
     if "is not in struct" in detail or re.search(r"Key '.*' not in", detail):
         return unknown_key(key[1]) + where
     return f"{key[1]}: {_join(detail)}{where}"

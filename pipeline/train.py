@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from pipeline import app
 from pipeline.config import Config, whole_batches
 from pipeline.data import prepared
-from pipeline.sweep import callback
+from pipeline.sweep import trial
 from pipeline.sweep.banked import Banked
 from pipeline.validation import check_batch_size, check_update_patience
 
@@ -25,7 +25,7 @@ log = logging.getLogger("pipeline.train")
 
 
 def train(config: Config) -> "Steps":
-    """Train one model and track it."""
+    """Train one model and track it; its lowest validation error is returned, as Hydra's sweepers want it."""
     data, valid, test = prepared.read(config, "train", "valid", "test")
     check_batch_size(config.train, training=len(data))
     if config.train.drop_last:
@@ -34,13 +34,16 @@ def train(config: Config) -> "Steps":
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import files, measures, softmax
     from pipeline.model.head import Head
+    from pipeline.tracking.processes import close_orphans
     from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
     from pipeline.tracking.store import connect
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     (folder / "run_id").unlink(missing_ok=True)  # of an earlier training into the same folder
-    with open_run(connect(config.tracking), config, prepared.data_md5()) as run:
+    store = connect(config.tracking)
+    close_orphans(store)
+    with open_run(store, config, prepared.data_md5()) as run:
         model = softmax.build(
             data.pixels.shape[1],
             int(data.labels.max()) + 1,
@@ -50,7 +53,8 @@ def train(config: Config) -> "Steps":
         )
         recorder = Recorder(run, config, data.images.shape[1:])
         recorder.start(softmax.templates(model))
-        fit = yield Head(model, data, valid, config.train, config.seed, recorder.epoch)
+        observe = trial.pruned(recorder.epoch, config.train.epochs)
+        fit = yield Head(model, data, valid, config.train, config.seed, observe)
         files.save(model, folder / "model.keras")
         recorder.finish(fit, softmax.templates(model), folder)
         run.model(model, valid.pixels[:5], model(valid.pixels[:5]).numpy())
@@ -66,10 +70,8 @@ def train(config: Config) -> "Steps":
     else:
         log.info("%s", result)
         log.info("run %s, files in %s", run.id, folder)
+    return fit.best.error
 
 
 if __name__ == "__main__":
-    try:
-        app.run(Banked(train))
-    finally:
-        callback.report()
+    app.run(Banked(train))

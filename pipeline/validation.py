@@ -14,6 +14,7 @@ from pipeline.config import Config, Train, flatten, keys, whole_batches
 from pipeline.errors import UserError
 
 EARLY_STOPPING = ("epochs", "updates")
+ON_FAILURE = ("continue", "stop")
 SHA256 = re.compile("[0-9a-f]{64}")
 INITIALIZERS = ("zeros", "glorot_uniform", "he_normal", "random_normal")
 
@@ -58,6 +59,7 @@ _LIMITS = (
     _Limit("tracking.experiment", lambda v: bool(v.strip()), "not empty"),
     _Limit("tracking.weight_images_every", lambda v: v >= 0, "at least 0; 0 means none"),
     _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),
+    _Limit("sweep.on_failure", lambda v: v in ON_FAILURE, "one of " + ", ".join(ON_FAILURE)),
     _Limit("data.split.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
     _Limit("model.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
 )

@@ -1,7 +1,7 @@
 """Tasks of which several jobs can train in one bank."""
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pipeline.model.head import Fit, Head
 
-    Steps = Generator[Head, Fit, None]
+    Steps = Generator[Head, Fit, Any]
 
 
 class Banked:
@@ -23,8 +23,8 @@ class Banked:
         functools.update_wrapper(self, steps)
         self.steps = steps
 
-    def __call__(self, config: Config) -> None:
-        """Run one job."""
+    def __call__(self, config: Config) -> Any:
+        """Run one job, and give what its steps return."""
         steps = self.steps(config)
         head = next(steps)
         try:
@@ -32,7 +32,7 @@ class Banked:
         except BaseException as error:
             finish(steps, error)
             raise
-        finish(steps, outcome)
+        return finish(steps, outcome)
 
 
 def train(heads: "list[Head]") -> "Iterator[tuple[int, Fit | Exception]]":
@@ -46,12 +46,12 @@ def train(heads: "list[Head]") -> "Iterator[tuple[int, Fit | Exception]]":
         yield ended
 
 
-def finish(steps: "Steps", outcome: "Fit | BaseException") -> None:
-    """Let a job that waits for its head take the second step."""
+def finish(steps: "Steps", outcome: "Fit | BaseException") -> Any:
+    """Let a job that waits for its head take the second step, and give what its steps return."""
     try:
         if isinstance(outcome, BaseException):
             steps.throw(outcome)
         else:
             steps.send(outcome)
-    except StopIteration:
-        pass
+    except StopIteration as end:
+        return end.value

@@ -16,6 +16,7 @@ OF_A_HEAD = (
     "model.initializer",
     "model.seed",
     "tracking.",
+    "sweep.",
 )
 
 

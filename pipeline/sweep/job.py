@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn, JobStatus, env_override, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from pipeline.app import Job
+from pipeline.app import Job, check_stop_mark
 from pipeline.sweep.banked import Banked, finish
 from pipeline.validation import resolve
 
@@ -53,6 +53,7 @@ class BankJob:
     def _first_step(self, cfg: DictConfig) -> None:
         assert isinstance(self.job.task, Banked)
         with self.job.telling():
+            check_stop_mark()
             self._steps = self.job.task.steps(resolve(cfg))
             head = next(self._steps)
             self.head = dataclasses.replace(head, on_epoch=self._epoch(head.on_epoch))
@@ -84,7 +85,7 @@ class BankJob:
         assert steps is not None
         try:
             with self.current(), self.job.telling():
-                finish(steps, outcome)
+                self.returned.return_value = finish(steps, outcome)
         except Exception as error:  # noqa: BLE001 - as Hydra's run_job: the job has failed, and the sweep goes on
             self.returned.status = JobStatus.FAILED
             self.returned.return_value = error.with_traceback(None)  # whose frames would keep the whole bank in memory

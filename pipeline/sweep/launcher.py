@@ -1,22 +1,20 @@
 """hydra/launcher=bank: a sweep's jobs, trained together where they can share a pass over the data."""
 
-import copy
 import logging
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
-from omegaconf import open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import open_dict
 
 from pipeline import interrupts
-from pipeline.app import Job
+from pipeline.app import Job, check_stop_mark
 from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked, train
 from pipeline.sweep.grouping import shared
 from pipeline.sweep.job import BankJob
-from pipeline.validation import resolve
+from pipeline.sweep.jobs import settings
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +71,8 @@ def _banks(jobs: Iterable[BankJob], heads: int) -> Iterator[list[BankJob]]:
 
 
 def _shared(job: BankJob) -> Hashable:
-    config = copy.deepcopy(job.config)
-    with read_write(config), open_dict(config):
-        del config["hydra"]
-    try:
-        return shared(resolve(config))
-    except (UserError, OmegaConfBaseException):
-        return id(job)  # it will be refused when it begins
+    config = settings(job.config)
+    return id(job) if config is None else shared(config)
 
 
 def _run(jobs: list[BankJob]) -> None:
@@ -103,7 +96,10 @@ def _train(jobs: list[BankJob]) -> None:
     heads = [job.head for job in jobs if job.head is not None]
     try:
         for number, outcome in train(heads) if heads else ():
-            waiting.pop(number).end(outcome)
-    except Exception as error:  # noqa: BLE001 - what breaks the whole bank, as too little memory, fails each job
+            job = waiting.pop(number)
+            job.end(outcome)
+            with job.current():
+                check_stop_mark()
+    except Exception as error:  # noqa: BLE001 - what breaks the whole bank, as too little memory, ends each job
         for job in waiting.values():
             job.end(error)

@@ -2,45 +2,71 @@
 
 import functools
 import getpass
+import hashlib
 import os
 import subprocess
 from pathlib import Path
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from pipeline.config import Config, config_hash
-from pipeline.paths import ROOT
+from pipeline.errors import UserError
+from pipeline.paths import DVC_YAML, ROOT
+from pipeline.tracking import processes
+
+PARENT = "SWEEP_PARENT_RUN_ID"  # in a job's environment, whichever process a launcher runs it in
 
 
-def tags(config: Config, data_md5: str) -> dict[str, str]:
-    """Tags of a training run, as strings."""
-    # The first two are MLflow's own, which its UI shows as user and source.
-    found = {
-        MLFLOW_USER: _user(),
-        MLFLOW_SOURCE_NAME: f"pipeline.{HydraConfig.get().job.name}",
-        "data.md5": data_md5,
-        "config.hash": config_hash(config),
-        **_git(),
-    }
+def of_job(config: Config, data_md5: str) -> dict[str, str]:
+    """Tags of a training run."""
     hydra = HydraConfig.get()
-    found["output_dir"] = hydra.runtime.output_dir
+    found = {
+        **of_process(hydra.job.name, data_md5),
+        "config.hash": config_hash(config),
+        "output_dir": hydra.runtime.output_dir,
+    }
     if hydra.mode == RunMode.MULTIRUN:
-        found["sweep.id"] = sweep_id(hydra.sweep.dir)
+        found["sweep.id"] = Path(hydra.sweep.dir).name  # of the command; a sweep that is continued has several
+    if PARENT in os.environ:
+        found[MLFLOW_PARENT_RUN_ID] = os.environ[PARENT]
     return found
 
 
-def sweep_id(sweep_dir: str) -> str:
-    """The name that all jobs of a sweep share: its folder's."""
-    return Path(sweep_dir).name
+def of_process(job: str, data_md5: str) -> dict[str, str]:
+    """What holds for all runs of this process, as tags: MLflow's own come first, which its UI shows."""
+    return {
+        MLFLOW_USER: _user(),
+        MLFLOW_SOURCE_NAME: f"pipeline.{job}",
+        "data.md5": data_md5,
+        "code.hash": code_hash(),
+        processes.TAG: processes.own(),
+        **_git(),
+    }
+
+
+@functools.cache  # the code that runs is the one that this process began with
+def code_hash() -> str:
+    """SHA-256 of the files of this project that stage train runs, as dvc.yaml lists them; not of the commit."""
+    try:
+        deps = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]["train"]["deps"]
+        files = sorted(dep for dep in deps if dep.startswith("pipeline/"))
+        return hashlib.sha256(
+            b"\0".join(name.encode() + b"\0" + (ROOT / name).read_bytes() for name in files)
+        ).hexdigest()
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise UserError(f"{DVC_YAML} does not tell which files train runs ({error}): restore it") from error
 
 
 def run_name(config: Config) -> str:
     """A name that tells what was tried, as `lr=0.1 batch=64 seed=3`: what the command line adds comes last."""
     told = {"train.learning_rate", "train.batch_size", "sweep"}
     overrides = [item.lstrip("+") for item in HydraConfig.get().overrides.task]
-    others = [item for item in overrides if item.split("=")[0] not in told and not item.startswith("tracking")]
+    others = [
+        item for item in overrides if item.split("=")[0] not in told and not item.startswith(("tracking", "sweep."))
+    ]
     return " ".join([f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others])
 
 

@@ -13,7 +13,7 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.models import infer_signature
 
 from pipeline.config import Config, flatten
-from pipeline.errors import Diverged
+from pipeline.errors import Diverged, Stopped
 from pipeline.tracking import provenance
 from pipeline.tracking.store import Store
 
@@ -78,16 +78,18 @@ class Run:
 
 @contextmanager
 def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
-    """A run with its params and tags, which ends FINISHED, FAILED after an exception, or KILLED after an interrupt."""
-    tags = provenance.tags(config, data_md5)
+    """A run with its params and tags, which ends FINISHED, FAILED after an error, or KILLED if ended from outside."""
+    tags = provenance.of_job(config, data_md5)
     created = store.client.create_run(store.experiment_id, run_name=provenance.run_name(config), tags=tags)
     run = Run(store, created.info.run_id)
+    params = [Param(key, str(value)) for key, value in flatten(config) if not key.startswith("sweep.")]
     status, failure = RunStatus.FINISHED, ""
     try:
-        store.client.log_batch(run.id, params=[Param(key, str(value)) for key, value in flatten(config)])
+        store.client.log_batch(run.id, params=params)
         yield run
     except BaseException as error:
-        status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.KILLED
+        failed = isinstance(error, Exception) and not isinstance(error, Stopped)
+        status = RunStatus.FAILED if failed else RunStatus.KILLED
         failure = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
         raise
     finally:

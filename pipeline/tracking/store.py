@@ -2,7 +2,7 @@
 
 import re
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.config import Tracking
 from pipeline.errors import UserError
+from pipeline.files import writing
 from pipeline.paths import home
 from pipeline.tracking import GIVEN_URI
 
@@ -23,7 +24,7 @@ SQLITE = "sqlite:///"
 class Store:
     """An open store and the experiment that runs go to."""
 
-    client: MlflowClient
+    client: MlflowClient = field(compare=False)
     uri: str
     experiment_id: str
 
@@ -33,6 +34,12 @@ def uri(tracking: Tracking) -> str:
     where = GIVEN_URI or tracking.uri
     path = where.removeprefix(SQLITE)
     return f"{SQLITE}{home() / path}" if path != where else where
+
+
+def exists(tracking: Tracking) -> bool:
+    """Whether there is a store; of what is no sqlite file that is not known."""
+    where = uri(tracking)
+    return not where.startswith(SQLITE) or Path(where.removeprefix(SQLITE)).is_file()
 
 
 def connect(tracking: Tracking) -> Store:
@@ -45,7 +52,9 @@ def connect(tracking: Tracking) -> Store:
     mlflow.set_tracking_uri(where)
     try:
         with _alone(where):
-            client = MlflowClient(where)  # makes a new store's tables
+            if not exists(tracking):
+                _create(Path(where.removeprefix(SQLITE)))
+            client = MlflowClient(where)
             return Store(client, where, _experiment(client, tracking, where))
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         # For a refused connection MLflow tells the whole history of its objects; the system's own words are enough.
@@ -55,6 +64,12 @@ def connect(tracking: Tracking) -> Store:
             f"the MLflow store {where} cannot be used ({reason}): mend or start it, or choose another one with "
             "tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
+
+
+def _create(path: Path) -> None:
+    """Make a new file's tables under another name: a process that is killed meanwhile leaves no half of a store."""
+    with writing(path) as temporary:
+        MlflowClient(f"{SQLITE}{temporary}").search_experiments()
 
 
 def _experiment(client: MlflowClient, tracking: Tracking, where: str) -> str:

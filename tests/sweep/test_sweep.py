@@ -1,14 +1,20 @@
-"""Sweeps: a run and a folder for each job, the best one named, and no failure hidden."""
+"""Sweeps: a run and a folder for each job, one parent, the best named, and no failure hidden."""
 
+import csv
+import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from mlflow.entities import Run
+from PIL import Image
+
 from tests.support.project import Project
-from tests.support.stores import runs
+from tests.support.stores import client_of, parents, runs
 
 
 def test_each_job_has_its_run_and_folder_and_the_best_is_named(changeable: Project) -> None:
@@ -27,19 +33,67 @@ def test_each_job_has_its_run_and_folder_and_the_best_is_named(changeable: Proje
         assert {"model.keras", "history.csv", "weights.png", "train.log", ".hydra"} <= {
             p.name for p in folder.iterdir()
         }
-    best = min(found, key=lambda run: (run.data.metrics["best/valid_error"], run.data.metrics["best/valid_loss"]))
-    last = done.stdout.splitlines()[-1]
-    assert "9 of 9 jobs finished" in last
-    assert f"run {best.info.run_id}, {best.data.tags['output_dir']}" in last
+    best = min(found, key=validation)
+    assert "9 of 9 jobs finished" in done.stdout
+    assert f"run {best.info.run_id}, {best.data.tags['output_dir']}" in done.stdout
+
+
+def test_parent_has_the_leaderboard_and_the_best(changeable: Project) -> None:
+    """As a table, a file and a picture; what was swept, counts, and the best run's id, params and figures."""
+    words = ("train.learning_rate=0.1,1e38,0.3", "train.batch_size=48,64", "train.epochs=2")
+    done = changeable.stage("train", "-m", *words)
+    assert done.returncode == 1
+    (parent,) = parents(changeable.folder)
+    found = runs(changeable.folder)
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
+    finished = [run for run in found if run.info.status == "FINISHED"]
+    order = sorted(finished, key=validation)
+    best = order[0]
+    assert parent.info.status == "FAILED"
+    assert parent.data.tags["best_run_id"] == best.info.run_id
+    assert parent.data.params["space.train.learning_rate"] == "0.1,1e38,0.3"
+    assert {key: parent.data.params[key] for key in best.data.params} == best.data.params
+    counts = {"jobs": 6, "jobs/finished": 4, "jobs/failed": 2, "jobs/skipped": 0}
+    assert {key: parent.data.metrics[key] for key in counts} == counts
+    measured = ("best/epoch", "best/valid_error", "best/valid_loss")
+    assert [parent.data.metrics[key] for key in measured] == [best.data.metrics[key] for key in measured]
+    client = client_of(changeable.folder)
+    table = json.loads(Path(client.download_artifacts(parent.info.run_id, "leaderboard.json")).read_text())
+    text = Path(client.download_artifacts(parent.info.run_id, "leaderboard.csv")).read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["run_id"] for row in rows] == [run.info.run_id for run in order]
+    assert [dict(zip(table["columns"], row, strict=True))["run_id"] for row in table["data"]] == [
+        row["run_id"] for row in rows
+    ]
+    with Image.open(client.download_artifacts(parent.info.run_id, "leaderboard.png")) as picture:
+        assert picture.width >= 600
+
+
+def validation(run: Run) -> tuple[float, float]:
+    return run.data.metrics["best/valid_error"], run.data.metrics["best/valid_loss"]
+
+
+def test_told_command_adopts_the_best(changeable: Project) -> None:
+    """Typed as it stands, it writes the best job's values into conf/ and gives the same model."""
+    done = changeable.stage("train", "-m", "train.learning_rate=0.1,0.3", "train.epochs=3", "seed=7")
+    assert done.returncode == 0, done.stderr
+    best = changeable.folder / Path(
+        re.search(r"the best is .*, (\S+)$", done.stdout, re.MULTILINE)[1]  # type: ignore[index]  # fails if absent
+    )
+    command = done.stdout.splitlines()[-1].strip()
+    adopted = changeable.run(*shlex.split(command))
+    assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+    assert "learning_rate: 0.3" in (changeable.folder / "conf/config.yaml").read_text()
+    assert (changeable.folder / "models/model.keras").read_bytes() == (best / "model.keras").read_bytes()
 
 
 def test_job_of_a_sweep_equals_the_same_job_alone(changeable: Project) -> None:
     """To the byte, whatever ran before it in the process."""
     out = changeable.folder / "out"
-    alone = changeable.stage("train", "train.learning_rate=0.3", "train.epochs=3", f"hydra.run.dir={out}/alone")
     swept = changeable.stage(
         "train", "--multirun", "train.learning_rate=0.1,0.3", "train.epochs=3", f"hydra.sweep.dir={out}/swept"
     )
+    alone = changeable.stage("train", "train.learning_rate=0.3", "train.epochs=3", f"hydra.run.dir={out}/alone")
     assert alone.returncode == swept.returncode == 0, alone.stderr + swept.stderr
     for name in ("model.keras", "history.csv", "weights.png"):
         assert (out / "alone" / name).read_bytes() == (out / "swept/1_lr=0.3_batch=64" / name).read_bytes()
@@ -49,15 +103,16 @@ def test_failing_jobs_are_all_named_and_the_others_go_on(changeable: Project) ->
     """Hydra itself shows the first failure only, and nothing in that job's log."""
     done = changeable.stage("train", "-m", "train.learning_rate=1e38,0.1,2e38", "train.epochs=2")
     assert done.returncode == 1
-    told = re.findall(
-        r"^error: job (\d) failed: the training loss .* in epoch 1.*\(see (.*)\)$", done.stderr, re.MULTILINE
-    )
-    assert [number for number, _ in told] == ["0", "2"]
-    for _, folder in told:
-        assert "Traceback" in (Path(folder) / "train.log").read_text()
+    line = r"^failed: train.learning_rate=(\S+) .*: the training loss .* in epoch 1.*; see (.*)$"
+    told = re.findall(line, done.stdout, re.MULTILINE)
+    assert [rate for rate, _ in told] == ["1e+38", "2e+38"]
+    for _, log in told:
+        assert "Traceback" in (changeable.folder / log).read_text()
     assert "Traceback" not in done.stdout + done.stderr
-    assert "1 of 3 jobs finished" in done.stdout
-    assert sorted(run.info.status for run in runs(changeable.folder)) == ["FAILED", "FAILED", "FINISHED"]
+    assert "1 of 3 jobs finished, 2 failed" in done.stdout
+    found = runs(changeable.folder)
+    assert sorted(run.info.status for run in found) == ["FAILED", "FAILED", "FINISHED"]
+    assert sorted(run.data.tags.get("failure", "") for run in found) == ["", "diverged", "diverged"]
 
 
 def test_equal_jobs_keep_apart(changeable: Project) -> None:
@@ -67,6 +122,7 @@ def test_equal_jobs_keep_apart(changeable: Project) -> None:
     first, second = (Path(run.data.tags["output_dir"]) for run in runs(changeable.folder))
     assert first != second
     assert (first / "model.keras").read_bytes() == (second / "model.keras").read_bytes()
+    assert "2 of 2 jobs finished" in done.stdout
 
 
 def test_jobs_refused_before_their_run_count_as_failed(changeable: Project) -> None:
@@ -78,11 +134,14 @@ def test_jobs_refused_before_their_run_count_as_failed(changeable: Project) -> N
 
 
 def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
-    """No store, no experiment, no summary of nothing."""
-    done = changeable.stage("train", "-m", "train.batch_size=32,bad")
-    assert done.returncode == 1
-    assert "jobs finished" not in done.stdout
-    assert not (changeable.folder / "mlflow.db").exists()
+    """No store, no experiment, no summary of nothing: whether Hydra refuses it, or each job would be."""
+    refused = (("train.batch_size=32,bad", 1), ("train.batch_size=0,-1", 2), ("+train.learning_rat=0.1,0.2", 2))
+    for words, code in refused:
+        done = changeable.stage("train", "-m", words)
+        assert done.returncode == code, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "jobs finished" not in done.stdout
+        assert not (changeable.folder / "mlflow.db").exists()
 
 
 def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> None:
@@ -101,7 +160,9 @@ def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> Non
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "1 of 3 jobs finished" in printed
+    assert "not trained: 2 jobs, which the same command begins or repeats" in printed
     assert seen(changeable) == ["FINISHED", "KILLED", "KILLED"]
+    assert [run.info.status for run in parents(changeable.folder)] == ["KILLED"]
 
 
 def seen(project: Project) -> list[str]:

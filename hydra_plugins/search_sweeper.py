@@ -1,0 +1,7 @@
+"""Hydra instantiates sweepers from this namespace package only; the sweeper itself is pipeline/sweep/search.py."""
+
+from pipeline.sweep import search
+
+
+class SearchSweeper(search.SearchSweeper):
+    """That of +sweep=search."""

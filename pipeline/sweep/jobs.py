@@ -1,0 +1,87 @@
+"""A sweep's jobs: what each is to train, and what has become of it."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
+from omegaconf import DictConfig, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.config import Config, config_hash, flatten
+from pipeline.errors import Pruned, Stopped, UserError
+from pipeline.validation import resolve
+
+if TYPE_CHECKING:
+    from pipeline.tracking.search import Result
+
+
+@dataclass
+class SweepJob:
+    """One job. `config` is absent where its settings will be refused; `reused` is a run that finished before."""
+
+    overrides: list[str]
+    config: Config | None
+    choices: dict[str, str]  # of conf/'s groups
+    result: "Result | None" = None
+    reused: bool = False
+    failure: str | None = None  # why it failed
+    stopped: str | None = None  # why it was ended, or not begun
+    pruned: bool = False  # by a search
+    folder: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Equal for jobs that would train the same."""
+        return " ".join(sorted(self.overrides)) if self.config is None else config_hash(self.config)
+
+    @property
+    def left(self) -> bool:
+        """Whether nothing has become of it: the sweep ended before."""
+        return self.result is None and self.failure is None and self.stopped is None
+
+    @property
+    def told(self) -> str:
+        """Its overrides, as one would type them, without those of the sweep."""
+        return " ".join(word for word in filter_overrides(self.overrides) if not word.startswith("sweep."))
+
+    def note(self, returned: JobReturn) -> None:
+        """Take note of what a launcher gave back; a result is in the store."""
+        value = returned._return_value  # noqa: SLF001 - the property would print to stderr and raise
+        if returned.hydra_cfg is not None:
+            self.folder = str(returned.hydra_cfg.hydra.runtime.output_dir)
+        if isinstance(value, Stopped):
+            self.stopped, self.pruned = str(value), isinstance(value, Pruned)
+        elif returned.status == JobStatus.FAILED:
+            self.failure = str(value) or type(value).__name__
+
+
+def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:
+    """A composed job's settings without Hydra's own; those that are refused raise the reason, or are None."""
+    config = copy.deepcopy(composed)
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    try:
+        return resolve(config)
+    except (UserError, OmegaConfBaseException):
+        if refuse:
+            raise
+        return None
+
+
+def varied(jobs: Sequence[SweepJob]) -> list[str]:
+    """The keys in which the jobs differ, learning rate and batch size first; these two where there are none."""
+    first = ["train.learning_rate", "train.batch_size"]
+    values: dict[str, set[str]] = {}
+    for job in jobs:
+        for key, value in flatten(job.config) if job.config else ():
+            values.setdefault(key, set()).add(str(value))
+    found = [key for key, of_key in values.items() if len(of_key) > 1 and not key.startswith(("tracking.", "sweep."))]
+    return sorted(found, key=lambda key: (key not in first, first.index(key) if key in first else 0)) or first
+
+
+def finished(jobs: Sequence[SweepJob]) -> list[tuple[SweepJob, "Result"]]:
+    """Jobs with a result, the best first: by validation error, loss, and then the name."""
+    found = [(job, job.result) for job in jobs if job.result is not None]
+    return sorted(found, key=lambda pair: (pair[1].valid_error, pair[1].valid_loss, pair[1].name))

@@ -1,0 +1,57 @@
+"""A sweep's finished jobs, the best first: as a table, a file and a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import flatten
+from pipeline.figures import sweep
+from pipeline.files import write_csv
+from pipeline.sweep.jobs import SweepJob, finished, varied
+
+MEASURED = ("best/valid_error", "best/valid_loss", "best/epoch")
+
+
+def table(jobs: Sequence[SweepJob]) -> tuple[list[str], list[list[object]]]:
+    """Column names and rows: rank, what varied, validation figures of the best epoch, and where the run is."""
+    keys = varied(jobs)
+    columns = ["rank", *keys, *MEASURED, "run_id", "name", "reused", "folder"]
+    rows: list[list[object]] = []
+    for rank, (job, result) in enumerate(finished(jobs), 1):
+        assert job.config is not None
+        values = dict(flatten(job.config))
+        measured = [result.valid_error, result.valid_loss, result.epoch]
+        found = [rank, *(values[key] for key in keys), *measured, result.run_id, result.name, job.reused, result.folder]
+        rows.append(found)
+    return columns, rows
+
+
+def write(jobs: Sequence[SweepJob], title: str, folder: Path) -> list[Path]:
+    """Write leaderboard.csv and leaderboard.png into the folder; the picture needs a finished job."""
+    columns, rows = table(jobs)
+    write_csv(folder / "leaderboard.csv", columns, rows)
+    if not rows:
+        return [folder / "leaderboard.csv"]
+    points = [
+        (job.config.train.learning_rate, job.config.train.batch_size, result.valid_error)
+        for job, result in finished(jobs)
+        if job.config is not None
+    ]
+    sweep.draw(points, title, folder / "leaderboard.png")
+    return [folder / "leaderboard.csv", folder / "leaderboard.png"]
+
+
+def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
+    """The first rows for a terminal."""
+    keys = varied(jobs)
+    header = ["", *(key.removeprefix("train.") for key in keys), "validation error", "loss", "epoch", "run"]
+    shown = [header]
+    for rank, (job, result) in enumerate(finished(jobs)[:most], 1):
+        assert job.config is not None
+        values = dict(flatten(job.config))
+        own = [f"{values[key]:.6g}" if isinstance(values[key], float) else str(values[key]) for key in keys]
+        measured = [f"{result.valid_error:.2%}", f"{result.valid_loss:.4f}", str(result.epoch)]
+        shown.append([str(rank), *own, *measured, result.run_id + (" (finished before)" if job.reused else "")])
+    widths = [max(len(row[column]) for row in shown) for column in range(len(header) - 1)]
+    return [
+        "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in shown
+    ]

@@ -1,0 +1,51 @@
+"""What a sweep says at its end."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.sweep import adopt, leaderboard
+from pipeline.sweep.jobs import SweepJob, finished
+
+MOST_ROWS = 10
+
+
+def text(jobs: Sequence[SweepJob], folder: Path, parent: str) -> str:
+    """The leaderboard, what failed and where its log is, what was skipped, the best run, and what to do with it."""
+    return "\n".join(_lines(jobs, folder, parent)) + "\n"
+
+
+def _lines(jobs: Sequence[SweepJob], folder: Path, parent: str) -> Iterator[str]:
+    ranked = finished(jobs)
+    if ranked:
+        yield from leaderboard.lines(jobs, MOST_ROWS)
+    if len(ranked) > MOST_ROWS:
+        yield f"... and {len(ranked) - MOST_ROWS} more in {_near(folder / 'leaderboard.csv')}"
+    for job in jobs:
+        if job.failure:
+            yield f"failed: {job.told}: {job.failure}; see {_near(Path(job.folder) / 'train.log')}"
+    if left := sum(job.left for job in jobs):
+        yield f"not trained: {left} jobs, which the same command begins or repeats"
+    yield f"sweep {folder.name}: {_counted(jobs)}: run {parent}, {_near(folder / 'leaderboard.png')}"
+    if ranked:
+        job, best = ranked[0]
+        error = f"{best.valid_error:.2%}"
+        yield f"the best is {best.name} with a validation error of {error}: run {best.run_id}, {best.folder}"
+        yield "to put its values into conf/, train it there (to the same bits) and measure it on the test set:"
+        yield from (f"  {line}" for line in adopt.lines(job.overrides, job.choices))
+
+
+def _counted(jobs: Sequence[SweepJob]) -> str:
+    counts = {
+        "failed": sum(bool(job.failure) for job in jobs),
+        "pruned": sum(job.pruned for job in jobs),
+        "ended early or not begun": sum(bool(job.stopped) and not job.pruned for job in jobs),
+        "skipped, as they had finished before": sum(job.reused for job in jobs),
+    }
+    told = [f"{number} {what}" for what, number in counts.items() if number]
+    return ", ".join([f"{len(finished(jobs))} of {len(jobs)} jobs finished", *told])
+
+
+def _near(path: Path) -> str:
+    """As one would type it from here."""
+    return os.path.relpath(path)

@@ -1,0 +1,184 @@
+"""A sweep from start to end: what is finished is reused, the rest is launched, and all of it has one parent run."""
+
+import dataclasses
+import hashlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.app import STOP_MARK, JobFailed
+from pipeline.config import Tracking, config_hash
+from pipeline.data import prepared
+from pipeline.sweep import leaderboard, report
+from pipeline.sweep.history import History
+from pipeline.sweep.jobs import SweepJob, finished, settings
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+
+    from pipeline.tracking.parent import Parent
+
+log = logging.getLogger(__name__)
+
+
+class Sweep:
+    """The jobs that one command asks for."""
+
+    def __init__(self, config: DictConfig, context: HydraContext, launcher: Launcher) -> None:
+        self.config = config
+        self.loader = context.config_loader
+        self.launcher = launcher
+        self.folder = Path(config.hydra.sweep.dir)
+        self.data_md5 = prepared.data_md5()
+        self.history = History(self.data_md5)
+        self.jobs: list[SweepJob] = []
+        self.returned: list[JobReturn] = []
+        self.first = 0  # number of a job
+
+    def plan(self, overrides: Sequence[str]) -> SweepJob:
+        """Compose a job; what Hydra cannot compose is raised here, before any job has begun."""
+        composed = self.loader.load_sweep_config(self.config, list(overrides))
+        choices = {str(group): str(choice) for group, choice in composed.hydra.runtime.choices.items()}
+        job = SweepJob(list(overrides), settings(composed), choices)
+        self.jobs.append(job)
+        return job
+
+    def check(self) -> None:
+        """Refuse what no job could be begun with.
+
+        Raises:
+            UserError: the first job's settings are refused, and all others' too.
+        """
+        if not any(job.config for job in self.jobs):
+            settings(self.loader.load_sweep_config(self.config, self.jobs[0].overrides), refuse=True)
+
+    def rehearse(self) -> None:
+        """Tell what would run, and what would be skipped."""
+        self.reuse(self.jobs, parent="")
+        for job in self.jobs:
+            found = f"skipped: run {job.result.run_id}" if job.result else "would run"
+            sys.stdout.write(f"{job.told}: {found}\n")
+        sys.stdout.write(f"{sum(job.result is None for job in self.jobs)} of {len(self.jobs)} jobs would run\n")
+
+    @contextmanager
+    def open(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> Iterator["Parent"]:
+        """The parent run, which at the end gets the leaderboard and a state, however the sweep ends.
+
+        Raises:
+            JobFailed: a job has failed.
+            UserError: the store cannot be used.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        self._mark.unlink(missing_ok=True)
+        # In a folder that was given by hand, jobs of an earlier start keep their numbers, and so their folders.
+        self.first = sum(1 for _ in self.folder.glob("*/.hydra"))
+        parent = self._parent(what, space, identity)
+        try:
+            yield parent
+        except BaseException:
+            self._close(parent, "KILLED")
+            raise
+        failed = [job for job in self.jobs if job.failure]
+        self._close(parent, "FAILED" if failed else "FINISHED")
+        if failed:
+            raise JobFailed(f"{len(failed)} jobs")
+
+    def run(
+        self, jobs: Sequence[SweepJob], parent: "Parent", environments: Sequence[Mapping[str, str]] | None = None
+    ) -> None:
+        """Launch the jobs that have no finished run, each with its own environment added to the common one."""
+        self.reuse(jobs, parent.id)
+        common = self._environment(parent.id)
+        own = environments or [{}] * len(jobs)
+        waiting = [(job, {**common, **its}) for job, its in zip(jobs, own, strict=True) if job.result is None]
+        if not waiting:
+            return
+        batch = [[*job.overrides, *_exported(environment)] for job, environment in waiting]
+        try:
+            returned = self.launcher.launch(batch, self.first + len(self.returned))
+            self.returned += returned
+            for (job, _), its in zip(waiting, returned, strict=True):
+                job.note(its)
+        finally:
+            self.history.look_again()
+            for job, _ in waiting:
+                job.result = self.history.take(job, parent.id, only_its=True)
+
+    def reuse(self, jobs: Sequence[SweepJob], parent: str) -> None:
+        """Give jobs their finished runs, unless sweep.rerun asks for all anew, and say so."""
+        if self.config.sweep.rerun:
+            return
+        for job in jobs:
+            if job.result is None and (result := self.history.take(job, parent)):
+                job.result, job.reused = result, True
+        if reused := sum(job.reused for job in jobs):
+            log.info(
+                "%d of %d jobs have finished before and are skipped (sweep.rerun=true repeats them)", reused, len(jobs)
+            )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more jobs are to begin, since one has failed."""
+        return self._mark.exists()
+
+    def base(self, overrides: Sequence[str]) -> str:
+        """What jobs with these overrides have in common: equal where they would train the same.
+
+        Raises:
+            UserError: these settings are refused.
+        """
+        config = settings(self.loader.load_sweep_config(self.config, list(overrides)), refuse=True)
+        assert config is not None
+        return config_hash(config)
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "stopped"
+
+    def _environment(self, parent: str) -> dict[str, str]:
+        from pipeline.tracking.provenance import PARENT
+
+        stop = self.config.sweep.on_failure == "stop"
+        return {PARENT: parent, **({STOP_MARK: str(self._mark.absolute())} if stop else {})}
+
+    def _parent(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> "Parent":
+        from pipeline.tracking import parent, processes, provenance, store
+
+        fields = [field.name for field in dataclasses.fields(Tracking)]
+        opened = store.connect(Tracking(**{name: self.config.tracking[name] for name in fields}))
+        processes.close_orphans(opened)
+        tags = provenance.of_process(self.config.hydra.job.name, self.data_md5)
+        key = hashlib.sha256("\n".join([*identity, tags["data.md5"], tags["code.hash"]]).encode()).hexdigest()
+        tags |= {"sweep.id": self.folder.name, "output_dir": str(self.folder.absolute())}
+        return parent.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
+
+    def _close(self, parent: "Parent", status: str) -> None:
+        """Keep the leaderboard in the folder and in the parent run, end that, and tell all of it."""
+        ranked = finished(self.jobs)
+        title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
+        for path in leaderboard.write(self.jobs, title, self.folder):
+            parent.artifact(path)
+        parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
+        counts = {"jobs/finished": len(ranked), "jobs/skipped": sum(job.reused for job in self.jobs)}
+        counts |= {"jobs/pruned": sum(job.pruned for job in self.jobs)}
+        counts |= {"jobs/failed": sum(bool(job.failure) for job in self.jobs)}
+        parent.note({"jobs": len(self.jobs), **counts}, {})
+        if ranked:
+            parent.adopt(ranked[0][1], complete=status != "KILLED")
+        parent.end(status)
+        sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
+
+
+def _exported(environment: Mapping[str, str]) -> list[str]:
+    """Overrides that reach a job in whichever process it runs."""
+    quoted = {name: QuotedString(value, Quote.single).with_quotes() for name, value in environment.items()}
+    return [f"++hydra.job.env_set.{name}={value}" for name, value in quoted.items()]

@@ -1,0 +1,60 @@
+"""A job that is a trial of a search: it tells how far it is, and ends when it is hopeless."""
+
+import functools
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import Pruned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optuna import Study
+
+    from pipeline.model.head import Epoch
+
+TRIAL = "SWEEP_TRIAL"  # in a job's environment: the search's study, the trial's number, and how it is pruned
+
+
+def pruned(on_epoch: "Callable[[Epoch, Any], Any]", epochs: int) -> "Callable[[Epoch, Any], Any]":
+    """The observer of a training of so many epochs; that of a trial raises `Pruned` once the trial is hopeless."""
+    if TRIAL not in os.environ:
+        return on_epoch
+    told = json.loads(os.environ[TRIAL])
+    compared = _compared_after(told["epochs"], told["factor"], epochs)
+
+    def observe(epoch: "Epoch", weights: Any) -> None:
+        on_epoch(epoch, weights)
+        if epoch.number in compared and epoch.valid is not None:
+            _compare(told, epoch.number, epoch.valid.error)
+
+    return observe
+
+
+def _compared_after(first: int, factor: int, epochs: int) -> set[int]:
+    """The epochs after which trials are compared: the last is not among them, since it leaves nothing to save."""
+    found = set()
+    while 0 < first < epochs:
+        found.add(first)
+        first *= factor
+    return found
+
+
+def _compare(told: dict[str, Any], epoch: int, error: float) -> None:
+    from optuna.trial import Trial
+
+    study = _study(told["storage"], told["study"], told["epochs"], told["factor"])
+    number = study.get_trials(deepcopy=False)[told["trial"]]._trial_id  # noqa: SLF001 - a Trial is not had otherwise
+    trial = Trial(study, number)
+    trial.report(error, epoch)
+    if trial.should_prune():
+        raise Pruned(f"a validation error of {error:.2%} after epoch {epoch} was not among the best of the search")
+
+
+@functools.cache
+def _study(storage: str, name: str, epochs: int, factor: int) -> "Study":
+    import optuna
+
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=epochs, reduction_factor=factor)
+    return optuna.load_study(study_name=name, storage=storage, pruner=pruner)

@@ -1,0 +1,211 @@
+"""A sweep that is started again: what is finished is kept, and the rest completed, under the same parent."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from tests.support.project import Project
+from tests.support.stores import client_of, parents, runs
+
+GRID = ("train.learning_rate=0.05,0.1,0.3", "train.batch_size=48,64,200,400", "train.epochs=20")
+
+
+def sweep(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    return project.stage("train", "-m", *GRID, *words)
+
+
+def start(project: Project, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train", "-m", *words],
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def metrics(project: Project) -> Mapping[str, list[tuple[str, float, int]]]:
+    """Every metric of every finished run, by the job."""
+    client = client_of(project.folder)
+    found = {}
+    for run in runs(project.folder):
+        if run.info.status == "FINISHED":
+            assert run.info.run_name not in found, "trained twice"
+            found[run.info.run_name] = [
+                (point.key, point.value, point.step)
+                for key in sorted(run.data.metrics)
+                for point in client.get_metric_history(run.info.run_id, key)
+            ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the sweep has run once."""
+    project = digits.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+    done = sweep(project)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=str)
+def test_killed_at_any_moment_and_started_again_it_is_as_undisturbed(
+    undisturbed: Project, changeable: Project, number: int
+) -> None:
+    """The same runs, metric for metric, none twice, under one parent; no folder written twice; none left RUNNING."""
+    process = start(changeable, *GRID)
+    jobs = random.SystemRandom().randrange(1, 12)
+    end = time.monotonic() + 120
+    while len(list(changeable.folder.glob("outputs/sweep/*/*_lr*/history.csv"))) < jobs and process.poll() is None:
+        assert time.monotonic() < end
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    folders = {path: path.stat().st_mtime_ns for path in changeable.folder.glob("outputs/sweep/*/*_lr*/train.log")}
+    done = sweep(changeable)
+    assert done.returncode == 0, done.stderr
+    assert "12 of 12 jobs finished" in done.stdout
+    assert metrics(changeable) == metrics(undisturbed)
+    (parent,) = parents(changeable.folder)
+    assert parent.info.status == "FINISHED"
+    assert "failure" not in parent.data.tags
+    found = runs(changeable.folder)
+    assert {run.info.status for run in found} <= {"FINISHED", "KILLED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
+    assert {path: path.stat().st_mtime_ns for path in folders} == folders
+
+
+def test_what_is_finished_is_skipped_and_told(changeable: Project) -> None:
+    """A single run of before as well; dry_run tells it beforehand, and rerun repeats all under a parent of its own."""
+    words = ("train.learning_rate=0.1,0.3", "train.epochs=2")
+    alone = changeable.stage("train", "train.learning_rate=0.3", "train.epochs=2")
+    assert alone.returncode == 0, alone.stderr
+    (single,) = runs(changeable.folder)
+    rehearsed = changeable.stage("train", "-m", *words, "sweep.dry_run=true")
+    assert rehearsed.returncode == 0, rehearsed.stderr
+    assert "train.learning_rate=0.1 train.epochs=2: would run" in rehearsed.stdout
+    assert f"train.learning_rate=0.3 train.epochs=2: skipped: run {single.info.run_id}" in rehearsed.stdout
+    assert parents(changeable.folder) == []
+    first = changeable.stage("train", "-m", *words)
+    assert "1 of 2 jobs have finished before" in first.stdout
+    assert "2 of 2 jobs finished, 1 skipped" in first.stdout
+    again = changeable.stage("train", "-m", *words)
+    assert "2 of 2 jobs finished, 2 skipped" in again.stdout
+    (parent,) = parents(changeable.folder)
+    assert parent.data.metrics["jobs/skipped"] == 2
+    assert len(runs(changeable.folder)) == 2
+    rerun = changeable.stage("train", "-m", *words, "sweep.rerun=true")
+    assert "2 of 2 jobs finished:" in rerun.stdout
+    assert len(parents(changeable.folder)) == 2
+    assert len(runs(changeable.folder)) == 4
+
+
+def test_dry_run_leaves_nothing(changeable: Project) -> None:
+    """Not even a store."""
+    done = sweep(changeable, "sweep.dry_run=true")
+    assert done.returncode == 0, done.stderr
+    assert "12 of 12 jobs would run" in done.stdout
+    assert not (changeable.folder / "mlflow.db").exists()
+    assert not (changeable.folder / "outputs/sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "repeated"), [("pipeline/model/softmax.py", 2), ("pipeline/compose.py", 0), ("README.md", 0)]
+)
+def test_changed_code_is_trained_anew_and_other_files_do_not_matter(
+    changeable: Project, file: str, repeated: int
+) -> None:
+    """Code is the files that training runs, whatever the commit is."""
+    words = ("train.learning_rate=0.1,0.3", "train.epochs=1")
+    assert changeable.stage("train", "-m", *words).returncode == 0
+    with (changeable.folder / file).open("a") as changed:
+        changed.write("\n# changed\n")
+    changeable.git("commit", "-qam", "Change a file")
+    assert changeable.stage("train", "-m", *words).returncode == 0
+    assert len(runs(changeable.folder)) == 2 + repeated
+
+
+def test_folder_given_by_hand_is_not_overwritten(changeable: Project) -> None:
+    """Jobs of the second start would have the numbers of the first one's."""
+    words = ("train.epochs=1", "model.initializer=he_normal", "hydra.sweep.dir=mine")
+    assert changeable.stage("train", "-m", "model.seed=1,2", *words).returncode == 0
+    before = {path: path.read_bytes() for path in (changeable.folder / "mine").glob("*/model.keras")}
+    assert changeable.stage("train", "-m", "model.seed=2,3,4", *words).returncode == 0
+    after = {path: path.read_bytes() for path in (changeable.folder / "mine").glob("*/model.keras")}
+    assert len(after) == 4
+    assert {path: after[path] for path in before} == before
+
+
+def test_run_of_a_living_process_is_not_closed(changeable: Project) -> None:
+    """Only those are, of which the process is known to be gone; another machine's never is."""
+    assert changeable.stage("train", "train.epochs=1").returncode == 0
+    (run,) = runs(changeable.folder)
+    machine, number, started = run.data.tags["process"].split(" ")
+    client = client_of(changeable.folder)
+    left = {}
+    for name, process in {
+        "gone": run.data.tags["process"],
+        "elsewhere": f"0{machine[1:] if machine[0] != '0' else machine[:-1]} {number} {started}",
+        "number taken by another": f"{machine} {os.getpid()} {float(started) - 1000}",
+    }.items():
+        created = client.create_run(run.info.experiment_id, tags={"process": process})
+        left[name] = created.info.run_id
+    assert changeable.stage("train", "-m", "train.epochs=1,2").returncode == 0
+    assert {name: client.get_run(run_id).info.status for name, run_id in left.items()} == {
+        "gone": "KILLED",
+        "elsewhere": "RUNNING",
+        "number taken by another": "KILLED",
+    }
+
+
+@pytest.mark.parametrize("launcher", ["bank", "basic", "joblib"])
+def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
+    """With sweep.on_failure=stop; what had not begun, or was in training, is no failure."""
+    done = changeable.stage(
+        "train",
+        "-m",
+        "train.learning_rate=1e38,0.1",
+        "train.batch_size=64,48,32",
+        "train.epochs=2000",
+        "train.patience=2000",
+        "sweep.on_failure=stop",
+        f"hydra/launcher={launcher}",
+        *(["hydra.launcher.n_jobs=1"] if launcher == "joblib" else []),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "0 of 6 jobs finished, 1 failed, 5 ended early or not begun" in done.stdout
+    assert {run.info.status for run in runs(changeable.folder)} <= {"FAILED", "KILLED"}
+    assert [run.data.tags["failure"] for run in runs(changeable.folder) if run.info.status == "FAILED"] == ["diverged"]
+
+
+def test_two_sweeps_at_once_do_not_mix(changeable: Project) -> None:
+    """Nor do two starts of the same command: each has a parent of its own, and ends its own runs only."""
+    endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")
+    processes = [start(changeable, *endless) for _ in range(2)]
+    end = time.monotonic() + 120
+    while len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) < 2:
+        assert time.monotonic() < end
+    other = changeable.stage("train", "-m", "train.learning_rate=0.1,0.3", "train.epochs=2")
+    assert other.returncode == 0, other.stderr
+    assert "2 of 2 jobs finished" in other.stdout
+    processes[0].send_signal(signal.SIGTERM)
+    processes[0].communicate(timeout=60)
+    assert children(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["RUNNING"] * 2]
+    processes[1].send_signal(signal.SIGTERM)
+    processes[1].communicate(timeout=60)
+    assert children(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["KILLED"] * 2]
+    assert len({run.data.tags["sweep.key"] for run in parents(changeable.folder)}) == 2
+
+
+def children(project: Project) -> list[list[str]]:
+    """The states of each parent's runs."""
+    found: dict[str, list[str]] = {run.info.run_id: [] for run in parents(project.folder)}
+    for run in runs(project.folder):
+        found[run.data.tags["mlflow.parentRunId"]].append(run.info.status)
+    return sorted(found.values())
