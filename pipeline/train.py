@@ -53,7 +53,7 @@ def train(config: Config) -> "Steps":
         )
         recorder = Recorder(run, config, data.images.shape[1:])
         recorder.start(softmax.templates(model))
-        observe = trial.pruned(recorder.epoch, config.train.epochs)
+        observe = trial.watched(recorder.epoch, config.train.epochs)
         fit = yield Head(model, data, valid, config.train, config.seed, observe)
         files.save(model, folder / "model.keras")
         recorder.finish(fit, softmax.templates(model), folder)

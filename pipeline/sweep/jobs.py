@@ -1,6 +1,7 @@
 """A sweep's jobs: what each is to train, and what has become of it."""
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.config import Config, config_hash, flatten
+from pipeline.config import Config, Tracking, config_hash, flatten
 from pipeline.errors import Pruned, Stopped, UserError
 from pipeline.validation import resolve
 
@@ -68,6 +69,11 @@ def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:
         if refuse:
             raise
         return None
+
+
+def tracking_of(composed: DictConfig) -> Tracking:
+    """The section of a composed configuration, the rest of which may be refused."""
+    return Tracking(**{field.name: composed.tracking[field.name] for field in dataclasses.fields(Tracking)})
 
 
 def varied(jobs: Sequence[SweepJob]) -> list[str]:

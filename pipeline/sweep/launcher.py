@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_g
 from omegaconf import open_dict
 
 from pipeline import interrupts
-from pipeline.app import Job, check_stop_mark
+from pipeline.app import Job
 from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked, train
 from pipeline.sweep.grouping import shared
@@ -44,12 +44,15 @@ class BankLauncher(BasicLauncher):
         jobs = [
             self._job(list(overrides), number, job) for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
-        banks = list(_banks(jobs, self.heads))
-        log.info("Launching %d jobs in %d banks", len(jobs), len(banks))
-        for bank in banks:
-            _run(bank)
-            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        self.run(jobs)
         return [each.returned for each in jobs]
+
+    def run(self, jobs: list[BankJob]) -> None:
+        """Run the jobs, bank after bank."""
+        assert self.config is not None
+        for bank in grouped(jobs, self.heads):
+            run_bank(bank)
+            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
 
     def _job(self, overrides: list[str], number: int, job: Job) -> BankJob:
         assert self.config is not None
@@ -58,6 +61,13 @@ class BankLauncher(BasicLauncher):
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         return BankJob(config, job, self.hydra_context)
+
+
+def grouped(jobs: list[BankJob], heads: int) -> list[list[BankJob]]:
+    """The banks, with so many heads at most, and a line that tells how many there are."""
+    banks = list(_banks(jobs, heads))
+    log.info("Launching %d jobs in %d banks", len(jobs), len(banks))
+    return banks
 
 
 def _banks(jobs: Iterable[BankJob], heads: int) -> Iterator[list[BankJob]]:
@@ -75,7 +85,7 @@ def _shared(job: BankJob) -> Hashable:
     return id(job) if config is None else shared(config)
 
 
-def _run(jobs: list[BankJob]) -> None:
+def run_bank(jobs: list[BankJob]) -> None:
     """Begin the jobs of a bank, train the heads of those that begin well, and end them."""
     for job in jobs:
         log.info("\t#%s : %s", job.config.hydra.job.num, " ".join(filter_overrides(job.config.hydra.overrides.task)))
@@ -96,10 +106,7 @@ def _train(jobs: list[BankJob]) -> None:
     heads = [job.head for job in jobs if job.head is not None]
     try:
         for number, outcome in train(heads) if heads else ():
-            job = waiting.pop(number)
-            job.end(outcome)
-            with job.current():
-                check_stop_mark()
-    except Exception as error:  # noqa: BLE001 - what breaks the whole bank, as too little memory, ends each job
+            waiting.pop(number).end(outcome)
+    except Exception as error:  # noqa: BLE001 - what breaks the whole bank, as too little memory, fails each job
         for job in waiting.values():
             job.end(error)

@@ -1,6 +1,5 @@
 """A sweep from start to end: what is finished is reused, the rest is launched, and all of it has one parent run."""
 
-import dataclasses
 import hashlib
 import logging
 import sys
@@ -15,11 +14,11 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.app import STOP_MARK, JobFailed
-from pipeline.config import Tracking, config_hash
+from pipeline.config import config_hash
 from pipeline.data import prepared
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
-from pipeline.sweep.jobs import SweepJob, finished, settings
+from pipeline.sweep.jobs import SweepJob, finished, settings, tracking_of
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -153,8 +152,7 @@ class Sweep:
     def _parent(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> "Parent":
         from pipeline.tracking import parent, processes, provenance, store
 
-        fields = [field.name for field in dataclasses.fields(Tracking)]
-        opened = store.connect(Tracking(**{name: self.config.tracking[name] for name in fields}))
+        opened = store.connect(tracking_of(self.config))
         processes.close_orphans(opened)
         tags = provenance.of_process(self.config.hydra.job.name, self.data_md5)
         key = hashlib.sha256("\n".join([*identity, tags["data.md5"], tags["code.hash"]]).encode()).hexdigest()

@@ -1,10 +1,11 @@
-"""A job that is a trial of a search: it tells how far it is, and ends when it is hopeless."""
+"""A job that is of no more use to its sweep: a hopeless trial of a search, or one after a failure that ends all."""
 
 import functools
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pipeline.app import check_stop_mark
 from pipeline.errors import Pruned
 
 if TYPE_CHECKING:
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
 TRIAL = "SWEEP_TRIAL"  # in a job's environment: the search's study, the trial's number, and how it is pruned
 
 
-def pruned(on_epoch: "Callable[[Epoch, Any], Any]", epochs: int) -> "Callable[[Epoch, Any], Any]":
-    """The observer of a training of so many epochs; that of a trial raises `Pruned` once the trial is hopeless."""
-    if TRIAL not in os.environ:
-        return on_epoch
-    told = json.loads(os.environ[TRIAL])
-    compared = _compared_after(told["epochs"], told["factor"], epochs)
+def watched(on_epoch: "Callable[[Epoch, Any], Any]", epochs: int) -> "Callable[[Epoch, Any], Any]":
+    """The observer of a training of so many epochs; it raises `Stopped` where the sweep has no more use for the job."""
+    told = json.loads(os.environ.get(TRIAL, "{}"))
+    compared = _compared_after(told["epochs"], told["factor"], epochs) if told else set()
 
     def observe(epoch: "Epoch", weights: Any) -> None:
         on_epoch(epoch, weights)
+        check_stop_mark()
         if epoch.number in compared and epoch.valid is not None:
             _compare(told, epoch.number, epoch.valid.error)
 

@@ -17,7 +17,9 @@ from pipeline.errors import UserError
 from pipeline.paths import DVC_YAML, ROOT
 from pipeline.tracking import processes
 
-PARENT = "SWEEP_PARENT_RUN_ID"  # in a job's environment, whichever process a launcher runs it in
+# In a job's environment, whichever process a launcher runs it in.
+PARENT = "SWEEP_PARENT_RUN_ID"
+RAY_NODE = "SWEEP_RAY_NODE"  # with hydra/launcher=ray: where it trains
 
 
 def of_job(config: Config, data_md5: str) -> dict[str, str]:
@@ -32,6 +34,8 @@ def of_job(config: Config, data_md5: str) -> dict[str, str]:
         found["sweep.id"] = Path(hydra.sweep.dir).name  # of the command; a sweep that is continued has several
     if PARENT in os.environ:
         found[MLFLOW_PARENT_RUN_ID] = os.environ[PARENT]
+    if RAY_NODE in os.environ:
+        found["ray.node"] = os.environ[RAY_NODE]
     return found
 
 

@@ -129,7 +129,7 @@ def test_bank_has_at_most_so_many_heads(changeable: Project) -> None:
             changeable.folder / "2" / folder.name / "model.keras"
         ).read_bytes()
     refused = changeable.stage("train", "-m", rates, "hydra.launcher.heads=0")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert refused.stderr == "error: hydra.launcher.heads=0 is not allowed: it must be at least 1\n"
 
 
