@@ -1,0 +1,52 @@
+"""MLflow servers of a test's own, real ones on loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+
+@contextmanager
+def mlflow_server(folder: Path, *options: str) -> Iterator[str]:
+    """A server whose artifacts, and whose sqlite store unless `options` name another one, are in the new folder.
+
+    Gives its address.
+    """
+    folder.mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # An address that the test's own shell has set is not this server's store.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    with (folder / "server.log").open("w") as told:
+        process = subprocess.Popen([*command, *options], cwd=folder, env=environment, stdout=told, stderr=told)
+    try:
+        _wait(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 120
+    while True:
+        try:
+            requests.get(url, timeout=5).raise_for_status()
+        except requests.RequestException:
+            assert process.poll() is None, "the server has ended: see server.log in its folder"
+            assert time.monotonic() < end, "the server does not come up"
+        else:
+            return
