@@ -62,11 +62,12 @@ def evaluate(config: Config) -> None:
             "no finished run in %s has this model and these settings: the figures are in %s only", store.uri, REPORTS
         )
         return
-    run = Run(store, run_id)
+    run = Run(store, lambda: run_id)
     run.metrics(totals)
     run.metrics({f"test/{name}/{label}": value for label, of in classes.items() for name, value in of.items()})
     run.flush()
     run.artifact(REPORTS / "plots" / "confusion.csv")
+    run.wait()
 
 
 if __name__ == "__main__":

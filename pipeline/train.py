@@ -14,8 +14,9 @@ from hydra.types import RunMode
 from pipeline import app
 from pipeline.config import Config, whole_batches
 from pipeline.data import prepared
+from pipeline.files import write_text
 from pipeline.sweep import trial
-from pipeline.sweep.banked import Banked
+from pipeline.sweep.banked import Banked, Rest
 from pipeline.validation import check_batch_size, check_update_patience
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def train(config: Config) -> "Steps":
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import files, measures, softmax
     from pipeline.model.head import Head
+    from pipeline.tracking.logged_model import SavedModel
     from pipeline.tracking.processes import close_orphans
     from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
@@ -56,21 +58,27 @@ def train(config: Config) -> "Steps":
         observe = trial.watched(recorder.epoch, config.train.epochs)
         fit = yield Head(model, data, valid, config.train, config.seed, observe)
         files.save(model, folder / "model.keras")
-        recorder.finish(fit, softmax.templates(model), folder)
-        run.model(model, valid.pixels[:5], model(valid.pixels[:5]).numpy())
+        saved = SavedModel(model, valid.pixels[:5], model(valid.pixels[:5]).numpy())
+        recorder.finish(fit, softmax.templates(model), saved, folder)
         result = f"{len(fit.history)} epochs, best validation error {100 * fit.best.error:.6f} %"
         if config.train.report_test:
             test = test[: whole_batches(len(test), config.train)]
             score = measures.score(softmax.predict_logits(model, test.pixels), test.labels)
             run.metrics({"test/loss": score.loss, "test/error": score.error})
             result += f", test error {100 * score.error:.6f} %"
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN:
-        log.info("job %s: %s, run %s", hydra.job.num, result, run.id)
-    else:
-        log.info("%s", result)
-        log.info("run %s, files in %s", run.id, folder)
-    return fit.best.error
+
+    def conclude() -> float:
+        run.wait()
+        write_text(folder / "run_id", run.id + "\n")
+        hydra = HydraConfig.get()
+        if hydra.mode == RunMode.MULTIRUN:
+            log.info("job %s: %s, run %s", hydra.job.num, result, run.id)
+        else:
+            log.info("%s", result)
+            log.info("run %s, files in %s", run.id, folder)
+        return fit.best.error
+
+    return Rest(run.written, conclude)
 
 
 if __name__ == "__main__":

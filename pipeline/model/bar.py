@@ -1,6 +1,7 @@
 """How far a bank's training is."""
 
 import time
+from collections.abc import Callable, Iterable
 
 import keras
 
@@ -12,8 +13,13 @@ LINE_SECONDS = 5
 class Bar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Shows epochs and the lowest validation error so far: a bar on a terminal; in a log, a line now and then.
 
-    Only a bank has these lines: a single model's log has one an epoch anyway.
+    Only a bank has these lines: a single model's log has one an epoch anyway. `meanwhile` gives what is to be called
+    between two epochs, and may write lines.
     """
+
+    def __init__(self, meanwhile: Callable[[], Iterable[Callable[[], None]]] = tuple) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Show an empty bar."""
@@ -31,6 +37,9 @@ class Bar(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no typ
         if heads > 1 and not on_terminal() and time.monotonic() - self.told > LINE_SECONDS:
             line(f"epoch {epoch + 1} of {self.params['epochs']}, {heads} jobs: {told}")
             self.told = time.monotonic()
+        for call in self.meanwhile():
+            self.give_way()
+            call()
 
     def give_way(self) -> None:
         """Leave the line, on which the bar appears again after the next epoch."""

@@ -1,20 +1,31 @@
 """Tasks of which several jobs can train in one bank."""
 
 import functools
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Config
+from pipeline.tracking import lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
     from pipeline.model.head import Fit, Head
 
-    Steps = Generator[Head, Fit, Any]
+    Steps = Generator[Head, Fit, "Rest"]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of a job that has taken both steps: to wait until its run is written, to tell so, and a result."""
+
+    written: Callable[[], bool]
+    conclude: Callable[[], Any]
 
 
 class Banked:
     """A task in two steps: it yields its head and, once that was trained, is sent the fit, or has the failure thrown.
+
+    It returns what is left to be done then.
 
     Called with a job's configuration as any task is, it trains a bank of one.
     """
@@ -24,34 +35,46 @@ class Banked:
         self.steps = steps
 
     def __call__(self, config: Config) -> Any:
-        """Run one job, and give what its steps return."""
-        steps = self.steps(config)
+        """Run one job, and give its result."""
+        try:
+            return self._run(self.steps(config))
+        finally:
+            lane.drain()
+
+    def _run(self, steps: "Steps") -> Any:
         head = next(steps)
         try:
             ((_, outcome),) = train([head])
         except BaseException as error:
             finish(steps, error)
             raise
-        return finish(steps, outcome)
+        return finish(steps, outcome).conclude()
 
 
-def train(heads: "list[Head]") -> "Iterator[tuple[int, Fit | Exception]]":
-    """Train the heads in one bank, show how far it is, and give each one's number and end as soon as it has ended."""
+def train(
+    heads: "list[Head]", meanwhile: Callable[[], Iterable[Callable[[], None]]] = tuple
+) -> "Iterator[tuple[int, Fit | Exception]]":
+    """Train the heads in one bank, show how far it is, and give each one's number and end as soon as it has ended.
+
+    `meanwhile` gives what is to be called between two epochs.
+    """
     from pipeline.model import training
     from pipeline.model.bar import Bar
 
-    bar = Bar()
+    bar = Bar(meanwhile)
     for ended in training.fit(heads, [bar]):
         bar.give_way()  # to what the job says at its end
         yield ended
 
 
-def finish(steps: "Steps", outcome: "Fit | BaseException") -> Any:
-    """Let a job that waits for its head take the second step, and give what its steps return."""
+def finish(steps: "Steps", outcome: "Fit | BaseException") -> Rest:
+    """Let a job that waits for its head take the second step, and give the rest of it."""
     try:
         if isinstance(outcome, BaseException):
             steps.throw(outcome)
         else:
             steps.send(outcome)
     except StopIteration as end:
-        return end.value
+        rest: Rest = end.value
+        return rest
+    raise AssertionError("a task has two steps")

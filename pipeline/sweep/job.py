@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hydra.conf import HydraConf
 
     from pipeline.model.head import Epoch, Fit, Head
-    from pipeline.sweep.banked import Steps
+    from pipeline.sweep.banked import Rest, Steps
 
 
 class BankJob:
@@ -35,6 +35,7 @@ class BankJob:
         self.returned = JobReturn()
         self.head: Head | None = None
         self._steps: Steps | None = None
+        self._rest: Rest | None = None
         self._logs: list[tuple[logging.Logger, logging.FileHandler]] = []
 
     def begin(self) -> None:
@@ -80,16 +81,36 @@ class BankJob:
             yield
 
     def end(self, outcome: "Fit | Exception") -> None:
-        """Take the second step with what became of the head."""
+        """Take the second step with what became of the head; the rest is left to be concluded."""
         steps = self._let_go()
         assert steps is not None
+        with self._failing():
+            self._rest = finish(steps, outcome)
+        if self._rest is None:
+            self._ended()
+
+    @property
+    def written(self) -> bool:
+        """Whether only the conclusion is left, which has nothing to wait for."""
+        return self._rest is not None and self._rest.written()
+
+    def conclude(self) -> None:
+        """Wait until the job's run is written, unless the job has failed before."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            with self._failing():
+                self.returned.return_value = rest.conclude()
+            self._ended()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """As Hydra's run_job: what is raised fails the job, and the sweep goes on."""
         try:
             with self.current(), self.job.telling():
-                self.returned.return_value = finish(steps, outcome)
-        except Exception as error:  # noqa: BLE001 - as Hydra's run_job: the job has failed, and the sweep goes on
+                yield
+        except Exception as error:  # noqa: BLE001
             self.returned.status = JobStatus.FAILED
             self.returned.return_value = error.with_traceback(None)  # whose frames would keep the whole bank in memory
-        self._ended()
 
     def abort(self, error: BaseException) -> None:
         """End a job that waits, because the process ends."""

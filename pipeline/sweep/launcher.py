@@ -15,6 +15,7 @@ from pipeline.sweep.banked import Banked, train
 from pipeline.sweep.grouping import shared
 from pipeline.sweep.job import BankJob
 from pipeline.sweep.jobs import settings
+from pipeline.tracking import lane
 
 log = logging.getLogger(__name__)
 
@@ -98,15 +99,19 @@ def run_bank(jobs: list[BankJob]) -> None:
         for job in jobs:
             job.abort(error)
         raise
+    finally:
+        lane.drain()
 
 
 def _train(jobs: list[BankJob]) -> None:
-    """Train the jobs' heads; each job ends when its head has ended."""
+    """Train the jobs' heads; each job ends when its head has ended, and is done when its run is written."""
     waiting = dict(enumerate(jobs))
     heads = [job.head for job in jobs if job.head is not None]
     try:
-        for number, outcome in train(heads) if heads else ():
+        for number, outcome in train(heads, lambda: [job.conclude for job in jobs if job.written]) if heads else ():
             waiting.pop(number).end(outcome)
     except Exception as error:  # noqa: BLE001 - what breaks the whole bank, as too little memory, fails each job
         for job in waiting.values():
             job.end(error)
+    for job in jobs:
+        job.conclude()

@@ -9,9 +9,10 @@ from hydra.types import RunMode
 from pipeline.config import Config
 from pipeline.figures import weights
 from pipeline.figures.weights import Templates
-from pipeline.files import sha256, write_csv, write_text
+from pipeline.files import sha256, write_csv
 from pipeline.model.head import Epoch, Fit
 from pipeline.progress import on_terminal
+from pipeline.tracking.logged_model import SavedModel
 from pipeline.tracking.run import Run
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Recorder:
         quiet = on_terminal() or HydraConfig.get().mode == RunMode.MULTIRUN
         log.log(logging.DEBUG if quiet else logging.INFO, "epoch %d: %s", epoch.number, told)
 
-    def finish(self, fit: Fit, templates: Templates, folder: Path) -> None:
+    def finish(self, fit: Fit, templates: Templates, saved: SavedModel, folder: Path) -> None:
         """Write history.csv and weights.png into the folder, which has model.keras, and keep all that matters."""
         write_history(fit.history, folder / "history.csv")
         title = f"Weights of each class after epoch {fit.best_epoch}: {self.config.data.name}"
@@ -46,10 +47,9 @@ class Recorder:
         for name in ("history.csv", "weights.png"):
             self.run.artifact(folder / name)
         self.run.tags({"model.sha256": sha256(folder / "model.keras")})
-        self.run.metrics(
-            {"best/epoch": fit.best_epoch, "best/valid_error": fit.best.error, "best/valid_loss": fit.best.loss}
+        self.run.model(
+            saved, {"best/epoch": fit.best_epoch, "best/valid_error": fit.best.error, "best/valid_loss": fit.best.loss}
         )
-        write_text(folder / "run_id", self.run.id + "\n")
 
     def _image(self, templates: Templates, epoch: int) -> None:
         every = self.config.tracking.weight_images_every

@@ -1,101 +1,155 @@
-"""One training run in MLflow: opened, written in batches, and never left RUNNING."""
+"""One training run in MLflow: opened, written in batches beside the training, and never left RUNNING."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from mlflow.entities import Metric, Param, RunStatus, RunTag
-from mlflow.models import infer_signature
+from mlflow.entities import Metric, Param, RunTag
 
 from pipeline.config import Config, flatten
 from pipeline.errors import Diverged, Stopped
 from pipeline.tracking import provenance
+from pipeline.tracking.lane import Lane
+from pipeline.tracking.logged_model import SavedModel
 from pipeline.tracking.store import Store
 
 FLUSH_SECONDS = 3  # often enough to watch a run in the UI, seldom enough to cost nothing
-MOST_METRICS = 1000  # in one batch: MLflow's own limit
+MOST_METRICS = 900  # in one batch, with a few tags: MLflow's own limit is 1000
 MOST_TAG_LETTERS = 500  # more than a table shows
-
-# What the model needs where it is served. Left to infer it, MLflow starts a process and takes 12 s a run.
-REQUIREMENTS = [f"{name}=={version(name)}" for name in ("mlflow", "tensorflow", "keras", "numpy")]
 
 
 class Run:
-    """An open run. Metrics gather until the next flush."""
+    """A run to write into. Calls do not wait for the store, which gets what they write in their order.
 
-    def __init__(self, store: Store, run_id: str) -> None:
-        self.client = store.client
-        self.uri = store.uri
-        self.id = run_id
+    Metrics and tags gather until the next flush. Where a write fails, one of the next calls raises what it raised.
+    """
+
+    def __init__(self, store: Store, identify: Callable[[], str]) -> None:
+        """The first write is to create the run, or to find it, and to give its id."""
+        self._client = store.client
+        self._experiment_id = store.experiment_id
+        self._lane = Lane(store.uri)
+        self._id = self._lane.post(identify)
+        self._params: dict[str, str] = {}
         self._metrics: list[Metric] = []
+        self._tags: list[RunTag] = []
         self._flushed = time.monotonic()
+        self.written = self._lane.empty
+        self.wait = self._lane.wait
+
+    @property
+    def id(self) -> str:
+        """The run's id, once the run is there."""
+        return self._id.result()
+
+    def params(self, values: Mapping[str, str]) -> None:
+        """Set params, which the run's model will have too."""
+        self._params |= values
+        params = [Param(key, value) for key, value in values.items()]
+        self._lane.post(lambda: self._client.log_batch(self.id, params=params))
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Note metrics of a step; they reach the store within a few seconds."""
-        now = time.time_ns() // 1_000_000
-        self._metrics += [Metric(name, value, now, step) for name, value in values.items()]
+        self._metrics += _metrics(values, step)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
-    def flush(self) -> None:
-        """Write the metrics that have gathered."""
-        for start in range(0, len(self._metrics), MOST_METRICS):
-            self.client.log_batch(self.id, metrics=self._metrics[start : start + MOST_METRICS])
-        self._metrics = []
-        self._flushed = time.monotonic()
-
     def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags."""
-        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in values.items()])
+        """Note tags."""
+        self._tags += [RunTag(key, value) for key, value in values.items()]
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._lane.post(self._batch())
+        self._flushed = time.monotonic()
 
     def image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
         """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""
-        self.client.log_image(self.id, image, key=key, step=step)
+        self._lane.post(lambda: self._client.log_image(self.id, image, key=key, step=step))
 
     def artifact(self, path: Path) -> None:
-        """Keep a copy of the file."""
-        self.client.log_artifact(self.id, str(path))
+        """Keep a copy of the file as it will be when its turn comes."""
+        self._lane.post(lambda: self._client.log_artifact(self.id, str(path)))
 
-    def model(self, model: Any, pixels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> None:
-        """Keep the Keras model, with the example's pixels and probabilities as its signature."""
-        import mlflow.tensorflow  # with the model already built, TensorFlow costs nothing more
+    def model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
+        """Keep the model. The figures are metrics of both, model and run."""
 
-        mlflow.set_tracking_uri(self.uri)  # which is the process's: another run may have set it since
-        # No input example: MLflow would read the model back to try it, for as long as all the rest of a run takes.
-        with mlflow.start_run(run_id=self.id):
-            mlflow.tensorflow.log_model(
-                model,
-                name="model",
-                signature=infer_signature(pixels, probabilities),
-                pip_requirements=REQUIREMENTS,
-            )
+        def write() -> None:
+            model_id = saved.log(self._client, self._experiment_id, self.id, self._params)
+            self._client.log_batch(self.id, metrics=_metrics(figures, 0, model_id))
+
+        self._lane.post(write)
+
+    def end(self, ending: "Ending") -> None:
+        """Write what is left and end the run so, or as failed where it could not be written."""
+
+        def write(unwritten: Exception | None) -> None:
+            if self._id.exception() is not None:
+                return  # there is no run
+            status, failure = ending if ending.failure else Ending.by(unwritten)
+            if failure:
+                self.tags({"failure": failure[:MOST_TAG_LETTERS]})
+            try:
+                self._batch()()
+            except Exception:
+                status = "FAILED"
+                raise
+            finally:
+                self._client.set_terminated(self.id, status)
+
+        self._lane.end(write)
+
+    def _batch(self) -> Callable[[], None]:
+        """The writing of what has gathered."""
+        metrics, self._metrics, tags, self._tags = self._metrics, [], self._tags, []
+
+        def write() -> None:
+            for start in range(0, max(len(metrics), bool(tags)), MOST_METRICS):
+                some = metrics[start : start + MOST_METRICS]
+                self._client.log_batch(self.id, metrics=some, tags=() if start else tags)
+
+        return write
+
+
+class Ending(NamedTuple):
+    """The status in which a run ends, and why it is not FINISHED."""
+
+    status: str = "FINISHED"
+    failure: str = ""
+
+    @classmethod
+    def by(cls, error: BaseException | None) -> "Ending":
+        """FINISHED by no error, FAILED by an exception, KILLED where it was ended from outside."""
+        if error is None:
+            return cls()
+        told = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
+        failed = isinstance(error, Exception) and not isinstance(error, Stopped)
+        return cls("FAILED" if failed else "KILLED", told)
 
 
 @contextmanager
 def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
-    """A run with its params and tags, which ends FINISHED, FAILED after an error, or KILLED if ended from outside."""
-    tags = provenance.of_job(config, data_md5)
-    created = store.client.create_run(store.experiment_id, run_name=provenance.run_name(config), tags=tags)
-    run = Run(store, created.info.run_id)
-    params = [Param(key, str(value)) for key, value in flatten(config) if not key.startswith("sweep.")]
-    status, failure = RunStatus.FINISHED, ""
+    """A run with its params and tags, which ends as what is raised in the context makes it end.
+
+    Its last writes may still be on their way after the context: `wait` for them, or `lane.drain` after an exception.
+    """
+    name, tags = provenance.run_name(config), provenance.of_job(config, data_md5)
+    run = Run(store, lambda: str(store.client.create_run(store.experiment_id, tags=tags, run_name=name).info.run_id))
+    ending = Ending()
     try:
-        store.client.log_batch(run.id, params=params)
+        run.params({key: str(value) for key, value in flatten(config) if not key.startswith("sweep.")})
         yield run
     except BaseException as error:
-        failed = isinstance(error, Exception) and not isinstance(error, Stopped)
-        status = RunStatus.FAILED if failed else RunStatus.KILLED
-        failure = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
+        ending = Ending.by(error)
         raise
     finally:
-        try:
-            run.flush()
-            if failure:
-                run.tags({"failure": failure[:MOST_TAG_LETTERS]})
-        finally:
-            store.client.set_terminated(run.id, RunStatus.to_string(status))
+        run.end(ending)
+
+
+def _metrics(values: Mapping[str, float], step: int, model_id: str | None = None) -> list[Metric]:
+    now = time.time_ns() // 1_000_000
+    return [Metric(name, value, now, step, model_id) for name, value in values.items()]

@@ -106,6 +106,20 @@ def test_interrupted_run_is_killed_and_keeps_its_metrics(
     assert len(client_of(changeable.folder).get_metric_history(run.info.run_id, "valid/error")) >= 5
 
 
+def test_job_whose_run_cannot_be_written_has_failed(changeable: Project) -> None:
+    """Though its training went well: the run says so too, where it can, and no `run_id` tells of a whole one."""
+    (changeable.folder / "mlartifacts").write_text("in the way")
+    out = changeable.folder / "out"
+    done = changeable.stage("train", "-m", "train.learning_rate=0.1,0.2", "train.epochs=2", f"hydra.sweep.dir={out}")
+    assert done.returncode == 1
+    assert len(re.findall(r"^error: job [01] failed: .*mlartifacts", done.stderr, re.MULTILINE)) == 2
+    assert "0 of 2 jobs finished" in done.stdout
+    for run in runs(changeable.folder):
+        assert run.info.status == "FAILED"
+        assert "mlartifacts" in run.data.tags["failure"]
+    assert not list(out.glob("*/run_id"))
+
+
 def test_run_id_left_in_the_shell_is_not_written_into(changeable: Project) -> None:
     """MLFLOW_RUN_ID would gather all jobs of a sweep in one run."""
     assert changeable.stage("train", "train.epochs=1", MLFLOW_RUN_ID="0" * 32).returncode == 0

@@ -1,0 +1,108 @@
+"""Sweeps on an MLflow server whose store is PostgreSQL, both real ones on loopback."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.postgres import postgresql
+from tests.support.project import Project
+from tests.support.servers import mlflow_server
+from tests.support.stores import client_of, runs_of
+
+pytestmark = pytest.mark.postgres
+
+# Twelve jobs in two banks.
+GRID = ("train.learning_rate=0.1,0.2,0.3", "train.l2=0,0.001", "train.batch_size=48,64", "train.epochs=12")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server's address."""
+    with (
+        postgresql() as database,
+        mlflow_server(tmp_path_factory.mktemp("postgres") / "server", "--backend-store-uri", database) as url,
+    ):
+        yield url
+
+
+def test_sweep_leaves_on_the_server_what_it_leaves_in_sqlite(changeable: Project, server: str) -> None:
+    """Runs that are written side by side lose and mix nothing; and MLflow's links do not fill the screen."""
+    sqlite, remote = (
+        changeable.stage("train", "-m", *GRID, f"hydra.sweep.dir={changeable.folder}/{name}", MLFLOW_TRACKING_URI=uri)
+        for name, uri in (("sqlite", "sqlite:///mlflow.db"), ("server", server))
+    )
+    assert sqlite.returncode == remote.returncode == 0, sqlite.stderr + remote.stderr
+    assert remote.stderr == sqlite.stderr
+    assert told(remote.stdout) == told(sqlite.stdout)
+    found, expected = described(MlflowClient(server)), described(client_of(changeable.folder))
+    assert len(found) == 12
+    for name, run in expected.items():
+        assert found[name] == run
+    for folder in (changeable.folder / "server").glob("*_lr*"):
+        assert (folder / "run_id").read_text().strip() in (folder / "train.log").read_text()
+
+
+def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Project, server: str) -> None:
+    """However many they are: each is KILLED, and keeps what was measured of it until then."""
+    rates = ",".join(str(rate / 100) for rate in range(1, 21))
+    words = [f"train.learning_rate={rates}", "train.epochs=1000000", "train.patience=1000000"]
+    where = [f"tracking.uri={server}", "tracking.experiment=interrupted", "tracking.weight_images_every=1000"]
+    command = [sys.executable, "-m", "pipeline.train", "-m", *words, *where]
+    process = subprocess.Popen(
+        command, cwd=changeable.folder, env=changeable.environment(), stdout=subprocess.PIPE, text=True
+    )
+    client, end = MlflowClient(server), time.monotonic() + 120
+    while states(client) != ["RUNNING"] * 20:
+        assert time.monotonic() < end
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "0 of 20 jobs finished" in printed
+    assert states(client) == ["KILLED"] * 20
+
+
+def told(printed: str) -> list[str]:
+    """The lines without what differs from sweep to sweep: times, ids, folders, how far a bank was in between."""
+    lines = [re.sub(r"^\[.*?\]|\b[0-9a-f]{32}\b|/\S+|^sweep \S+", "", line) for line in printed.splitlines()]
+    return sorted(line for line in lines if not line.startswith("epoch "))
+
+
+def described(client: MlflowClient) -> dict[str, Any]:
+    """All of the runs, by their names, but for ids, times and addresses."""
+    return {str(run.info.run_name): _run(client, run) for run in runs_of(client)}
+
+
+def _run(client: MlflowClient, run: Any) -> Any:
+    (output,) = run.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    series = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    return [
+        run.info.status,
+        run.data.params,
+        {key: value for key, value in run.data.tags.items() if key not in ("output_dir", "sweep.id")},
+        {name: [(point.step, point.value) for point in points] for name, points in series.items()},
+        files(client, run.info.run_id),
+        [model.name, model.status, model.params, model.tags],
+        sorted((metric.key, metric.value) for metric in model.metrics),
+        sorted(file.path for file in client.list_logged_model_artifacts(model.model_id, "data")),
+    ]
+
+
+def files(client: MlflowClient, run_id: str) -> list[tuple[str, int]]:
+    """Each file's name, images' without times and numbers, and size."""
+    listed = [*client.list_artifacts(run_id), *client.list_artifacts(run_id, "images")]
+    return sorted((re.sub(r"timestamp\+\d+\+[0-9a-f-]+", "", file.path), file.file_size or 0) for file in listed)
+
+
+def states(client: MlflowClient) -> list[str]:
+    """The states of the interrupted sweep's runs that have metrics."""
+    if client.get_experiment_by_name("interrupted") is None:
+        return []
+    return sorted(run.info.status for run in runs_of(client, "interrupted") if "valid/error" in run.data.metrics)
