@@ -15,7 +15,7 @@ import requests
 
 from tests.support import project
 from tests.support.project import ROOT, Project
-from tests.support.stores import client_of, runs
+from tests.support.stores import client_of, parents, runs
 
 pytestmark = pytest.mark.mnist
 
@@ -89,20 +89,29 @@ def test_tutorial_gives_its_published_figures(typed: tuple[Project, dict[str, st
 
 
 def test_sweeps_leave_finished_runs(typed: tuple[Project, dict[str, str]]) -> None:
-    """The command line and the preset run the same grid; the larger one fails nowhere either."""
+    """The command line and the preset name the same grid, which is trained once; no job of any sweep fails."""
     made, printed = typed
-    sweeps: dict[str, list[tuple[str, float]]] = {}
-    for run in runs(made.folder, "mnist"):
-        if "sweep.id" in run.data.tags:
-            assert run.info.status == "FINISHED"
-            found = (run.info.run_name, run.data.metrics["best/valid_error"])
-            sweeps.setdefault(run.data.tags["sweep.id"], []).append(found)
-    first, second, large = sorted(sweeps.values(), key=len)
-    assert [len(first), len(large)] == [9, 48]
-    assert sorted(first) == sorted(second)
-    for command in (command for command in COMMANDS if "multirun" in command or "+sweep" in command):
-        jobs = 48 if "l2" in command else 9
-        assert f"{jobs} of {jobs} jobs finished; the best is lr=" in printed[command].splitlines()[-1]
+    multirun = next(command for command in COMMANDS if "--multirun" in command and "l2" not in command)
+    assert "9 of 9 jobs finished, 1 skipped" in printed[multirun]
+    assert "9 of 9 jobs finished, 9 skipped" in printed["python -m pipeline.train +sweep=grid"]
+    assert "0 of 9 jobs would run" in printed["python -m pipeline.train +sweep=grid sweep.dry_run=true"]
+    assert (
+        "9 of 9 jobs finished: run" in printed["python -m pipeline.train +sweep=grid train.epochs=2 sweep.rerun=true"]
+    )
+    found = parents(made.folder, "mnist")
+    assert sorted(run.data.metrics["jobs"] for run in found) == [9, 9, 48, 64]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    for parent in found:
+        counts = {name: parent.data.metrics[f"jobs/{name}"] for name in ("finished", "pruned", "failed")}
+        assert counts["failed"] == 0
+        assert counts["finished"] + counts["pruned"] == parent.data.metrics["jobs"]
+
+
+def test_told_command_puts_the_best_into_conf(typed: tuple[Project, dict[str, str]]) -> None:
+    """The README shows the very lines that the sweep ends with."""
+    _, printed = typed
+    ends = printed["python -m pipeline.train +sweep=grid"].splitlines()[-2:]
+    assert all(line.strip() in README for line in ends)
 
 
 def test_shown_results_are_those_of_this_machine_or_near(typed: tuple[Project, dict[str, str]]) -> None:
