@@ -28,7 +28,6 @@ class SweepJob:
     result: "Result | None" = None
     reused: bool = False
     failure: str | None = None  # why it failed
-    stopped: str | None = None  # why it was ended, or not begun
     pruned: bool = False  # by a search
     folder: str = ""
 
@@ -39,8 +38,8 @@ class SweepJob:
 
     @property
     def left(self) -> bool:
-        """Whether nothing has become of it: the sweep ended before."""
-        return self.result is None and self.failure is None and self.stopped is None
+        """Whether nothing has become of it: the sweep ended before, or was stopped."""
+        return self.result is None and self.failure is None and not self.pruned
 
     @property
     def told(self) -> str:
@@ -53,7 +52,7 @@ class SweepJob:
         if returned.hydra_cfg is not None:
             self.folder = str(returned.hydra_cfg.hydra.runtime.output_dir)
         if isinstance(value, Stopped):
-            self.stopped, self.pruned = str(value), isinstance(value, Pruned)
+            self.pruned = isinstance(value, Pruned)
         elif returned.status == JobStatus.FAILED:
             self.failure = str(value) or type(value).__name__
 
@@ -85,6 +84,17 @@ def varied(jobs: Sequence[SweepJob]) -> list[str]:
             values.setdefault(key, set()).add(str(value))
     found = [key for key, of_key in values.items() if len(of_key) > 1 and not key.startswith(("tracking.", "sweep."))]
     return sorted(found, key=lambda key: (key not in first, first.index(key) if key in first else 0)) or first
+
+
+def counts(jobs: Sequence[SweepJob]) -> dict[str, float]:
+    """How many jobs there are and what has become of them, as the parent run's metrics."""
+    return {
+        "jobs": len(jobs),
+        "jobs/finished": len(finished(jobs)),
+        "jobs/skipped": sum(job.reused for job in jobs),
+        "jobs/pruned": sum(job.pruned for job in jobs),
+        "jobs/failed": sum(bool(job.failure) for job in jobs),
+    }
 
 
 def finished(jobs: Sequence[SweepJob]) -> list[tuple[SweepJob, "Result"]]:

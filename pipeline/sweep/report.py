@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.sweep import adopt, leaderboard
-from pipeline.sweep.jobs import SweepJob, finished
+from pipeline.sweep.jobs import SweepJob, counts, finished
 
 MOST_ROWS = 10
 
@@ -23,10 +23,12 @@ def _lines(jobs: Sequence[SweepJob], folder: Path, parent: str) -> Iterator[str]
         yield f"... and {len(ranked) - MOST_ROWS} more in {_near(folder / 'leaderboard.csv')}"
     for job in jobs:
         if job.failure:
-            yield f"failed: {job.told}: {job.failure}; see {_near(Path(job.folder) / 'train.log')}"
+            log = f"; see {_near(Path(job.folder) / 'train.log')}" if job.folder else ""
+            yield f"failed: {job.told}: {job.failure}{log}"
     if left := sum(job.left for job in jobs):
         yield f"not trained: {left} jobs, which the same command begins or repeats"
-    yield f"sweep {folder.name}: {_counted(jobs)}: run {parent}, {_near(folder / 'leaderboard.png')}"
+    seen = folder / "leaderboard.png" if ranked else folder
+    yield f"sweep {folder.name}: {_counted(jobs)}: run {parent}, {_near(seen)}"
     if ranked:
         job, best = ranked[0]
         error = f"{best.valid_error:.2%}"
@@ -36,14 +38,14 @@ def _lines(jobs: Sequence[SweepJob], folder: Path, parent: str) -> Iterator[str]
 
 
 def _counted(jobs: Sequence[SweepJob]) -> str:
-    counts = {
-        "failed": sum(bool(job.failure) for job in jobs),
-        "pruned": sum(job.pruned for job in jobs),
-        "ended early or not begun": sum(bool(job.stopped) and not job.pruned for job in jobs),
-        "skipped, as they had finished before": sum(job.reused for job in jobs),
+    found = counts(jobs)
+    told = {
+        "failed": found["jobs/failed"],
+        "pruned": found["jobs/pruned"],
+        "skipped, as they had finished before": found["jobs/skipped"],
     }
-    told = [f"{number} {what}" for what, number in counts.items() if number]
-    return ", ".join([f"{len(finished(jobs))} of {len(jobs)} jobs finished", *told])
+    parts = [f"{number:g} {what}" for what, number in told.items() if number]
+    return ", ".join([f"{len(finished(jobs))} of {len(jobs)} jobs finished", *parts])
 
 
 def _near(path: Path) -> str:

@@ -16,9 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from pipeline.app import STOP_MARK, JobFailed
 from pipeline.config import config_hash
 from pipeline.data import prepared
+from pipeline.errors import UserError
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
-from pipeline.sweep.jobs import SweepJob, finished, settings, tracking_of
+from pipeline.sweep.jobs import SweepJob, counts, finished, settings, tracking_of
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -160,20 +161,29 @@ class Sweep:
         return parent.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
 
     def _close(self, parent: "Parent", status: str) -> None:
-        """Keep the leaderboard in the folder and in the parent run, end that, and tell all of it."""
+        """Write the leaderboard into the folder, tell how it went, and keep both in the parent run, which ends so.
+
+        Raises:
+            UserError: that run cannot be written.
+        """
         ranked = finished(self.jobs)
         title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
-        for path in leaderboard.write(self.jobs, title, self.folder):
-            parent.artifact(path)
-        parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
-        counts = {"jobs/finished": len(ranked), "jobs/skipped": sum(job.reused for job in self.jobs)}
-        counts |= {"jobs/pruned": sum(job.pruned for job in self.jobs)}
-        counts |= {"jobs/failed": sum(bool(job.failure) for job in self.jobs)}
-        parent.note({"jobs": len(self.jobs), **counts}, {})
-        if ranked:
-            parent.adopt(ranked[0][1], complete=status != "KILLED")
-        parent.end(status)
+        files = leaderboard.write(self.jobs, title, self.folder)
         sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
+        sys.stdout.flush()
+        try:
+            for path in files:
+                parent.artifact(path)
+            parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
+            parent.note(counts(self.jobs), {})
+            if ranked:
+                parent.adopt(ranked[0][1], complete=not any(job.left for job in self.jobs))
+            parent.end(status)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"run {parent.id} of the sweep could not be written ({reason}): see {self.folder}"
+            ) from error
 
 
 def _exported(environment: Mapping[str, str]) -> list[str]:

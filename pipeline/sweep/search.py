@@ -114,7 +114,6 @@ class SearchSweeper(GridSweeper):
         jobs = [sweep.plan([*fixed, *_overrides(trial)]) for trial in ended]
         for trial, job in zip(ended, jobs, strict=True):
             job.pruned = trial.state == TrialState.PRUNED
-            job.stopped = "pruned" if job.pruned else None
             job.failure = "failed at an earlier start" if trial.state == TrialState.FAIL else None
         sweep.run([job for job in jobs if job.left], parent)
 

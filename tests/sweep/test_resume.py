@@ -179,7 +179,8 @@ def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
         *(["hydra.launcher.n_jobs=1"] if launcher == "joblib" else []),
     )
     assert done.returncode == 1, done.stderr
-    assert "0 of 6 jobs finished, 1 failed, 5 ended early or not begun" in done.stdout
+    assert "0 of 6 jobs finished, 1 failed:" in done.stdout
+    assert "not trained: 5 jobs" in done.stdout
     assert {run.info.status for run in runs(changeable.folder)} <= {"FAILED", "KILLED"}
     assert [run.data.tags["failure"] for run in runs(changeable.folder) if run.info.status == "FAILED"] == ["diverged"]
 
