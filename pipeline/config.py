@@ -137,6 +137,11 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + field.name, value
 
 
+def params(config: Config) -> dict[str, str]:
+    """What MLflow shows of a run's settings: all of them, but how its sweep was run."""
+    return {key: str(value) for key, value in flatten(config) if not key.startswith("sweep.")}
+
+
 def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:
     """Every dotted key that conf/ may hold, sections included."""
     for field in dataclasses.fields(schema):

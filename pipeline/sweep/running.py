@@ -14,7 +14,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.app import STOP_MARK, JobFailed
-from pipeline.config import config_hash
+from pipeline.config import config_hash, params
 from pipeline.data import prepared
 from pipeline.errors import UserError
 from pipeline.sweep import leaderboard, report
@@ -177,7 +177,10 @@ class Sweep:
             parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
             parent.note(counts(self.jobs), {})
             if ranked:
-                parent.adopt(ranked[0][1], complete=not any(job.left for job in self.jobs))
+                job, best = ranked[0]
+                assert job.config is not None
+                complete = not any(each.left for each in self.jobs)
+                parent.adopt(best, params(job.config) if complete else {})
             parent.end(status)
         except Exception as error:
             reason = str(error).splitlines()[0]

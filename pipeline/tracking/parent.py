@@ -29,14 +29,11 @@ class Parent:
         measured = [Metric(name, value, now, 0) for name, value in metrics.items()]
         self.store.client.log_batch(self.id, measured, tags=[RunTag(key, value) for key, value in tags.items()])
 
-    def adopt(self, best: Result, *, complete: bool) -> None:
-        """Name the best run and show its figures; once the sweep is complete its params too, which cannot change."""
+    def adopt(self, best: Result, params: Mapping[str, str]) -> None:
+        """Name the best run and show its figures, and its params: once, since MLflow's params cannot be changed."""
         measured = {"best/epoch": best.epoch, "best/valid_error": best.valid_error, "best/valid_loss": best.valid_loss}
         self.note(measured, {"best_run_id": best.run_id})
-        if not complete:
-            return
         known = self.store.client.get_run(self.id).data.params
-        params = self.store.client.get_run(best.run_id).data.params
         missing = [Param(key, value) for key, value in params.items() if key not in known]
         self.store.client.log_batch(self.id, params=missing)
 

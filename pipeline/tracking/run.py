@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from mlflow.entities import Metric, Param, RunTag
 
-from pipeline.config import Config, flatten
+from pipeline.config import Config, params
 from pipeline.errors import Diverged, Stopped
 from pipeline.tracking import provenance
 from pipeline.tracking.lane import Lane
@@ -141,7 +141,7 @@ def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
     run = Run(store, lambda: str(store.client.create_run(store.experiment_id, tags=tags, run_name=name).info.run_id))
     ending = Ending()
     try:
-        run.params({key: str(value) for key, value in flatten(config) if not key.startswith("sweep.")})
+        run.params(params(config))
         yield run
     except BaseException as error:
         ending = Ending.by(error)

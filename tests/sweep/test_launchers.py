@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.project import Project
-from tests.support.stores import client_of, runs
+from tests.support.stores import client_of, parents, runs
 
 GRID = (
     "train.learning_rate=0.1,1e38,0.3",
@@ -86,6 +86,8 @@ def test_runs_are_equal(swept: Mapping[str, tuple[Project, Any]], launcher: str)
 def described(project: Project) -> list[str]:
     found = runs(project.folder)
     assert len(found) == 6
+    (parent,) = parents(project.folder)
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
     tags = ("failure", "config.hash", "model.sha256", "sweep.id", "git.commit", "git.dirty")
     return sorted(
         json.dumps(
@@ -120,8 +122,8 @@ def test_bank_has_at_most_so_many_heads(changeable: Project) -> None:
     """A setting of the launcher; the bytes do not depend on it."""
     rates = "train.learning_rate=0.1,0.2,0.3,0.4,0.5"
     for heads in (5, 2):
-        sweep = f"hydra.sweep.dir={changeable.folder}/{heads}"
-        done = changeable.stage("train", "-m", rates, "train.epochs=2", f"hydra.launcher.heads={heads}", sweep)
+        words = (f"hydra.launcher.heads={heads}", f"hydra.sweep.dir={changeable.folder}/{heads}", "sweep.rerun=true")
+        done = changeable.stage("train", "-m", rates, "train.epochs=2", *words)
         assert done.returncode == 0, done.stderr
         assert f"Launching 5 jobs in {-(-5 // heads)} banks" in done.stdout
     for folder in (changeable.folder / "5").glob("*_lr*"):
@@ -135,12 +137,13 @@ def test_bank_has_at_most_so_many_heads(changeable: Project) -> None:
 
 def test_seed_of_the_order_parts_banks_where_it_is_used(changeable: Project) -> None:
     """The initial weights' seed is a head's own; `seed` shuffles, so it is not, unless nothing is shuffled."""
+    common = ("train.epochs=1", "model.initializer=he_normal", "sweep.rerun=true")
     for words, banks in (
         (("model.seed=1,2,3",), 1),
         (("seed=1,2,3",), 3),
         (("seed=1,2,3", "train.shuffle=false"), 1),
     ):
-        done = changeable.stage("train", "-m", *words, "train.epochs=1", "model.initializer=he_normal")
+        done = changeable.stage("train", "-m", *words, *common)
         assert done.returncode == 0, done.stderr
         assert f"Launching 3 jobs in {banks} banks" in done.stdout
     models = {run.data.tags["model.sha256"] for run in runs(changeable.folder)}
@@ -173,9 +176,11 @@ def test_jobs_of_a_bank_may_go_to_different_stores(changeable: Project) -> None:
     done = changeable.stage("train", "-m", f"tracking.uri={','.join(stores)}", "train.epochs=2")
     assert done.returncode == 0, done.stderr
     assert "Launching 2 jobs in 1 banks" in done.stdout
+    (parent,) = parents(changeable.folder)
     for name in ("one", "other"):
         (run,) = runs(changeable.folder / name)
         assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert client_of(changeable.folder / name).get_logged_model(run.outputs.model_outputs[0].model_id)
 
 

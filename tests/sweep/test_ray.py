@@ -12,9 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
+from tests.support.postgres import postgresql
 from tests.support.project import Project
-from tests.support.stores import runs
+from tests.support.servers import mlflow_server
+from tests.support.stores import parents_of, runs, runs_of
 
 # The nodes listen on loopback, and end with their standard input: also where the tests are killed.
 NODES = """
@@ -89,6 +92,28 @@ def test_a_group_is_split_over_the_nodes_with_the_same_bytes(nodes: Nodes, chang
     for folder in (changeable.folder / "bank").glob("*_lr*"):
         for name in ("model.keras", "history.csv", "weights.png", ".hydra/config.yaml"):
             assert (folder / name).read_bytes() == (changeable.folder / "ray" / folder.name / name).read_bytes()
+
+
+@pytest.mark.postgres
+def test_every_launcher_gives_the_same_results_on_a_server(nodes: Nodes, digits: Project, tmp_path: Path) -> None:
+    """On PostgreSQL, also over two nodes: the same metrics to the last bit, the same best, children of one parent."""
+    grid = ("train.learning_rate=0.1,1e38,0.3", "train.batch_size=48,64", "train.epochs=3")
+    with postgresql() as database, mlflow_server(tmp_path / "server", "--backend-store-uri", database) as url:
+        described = []
+        for launcher in ("bank", "basic", "joblib", "ray"):
+            project = digits.copy(tmp_path / launcher)
+            where = (f"tracking.uri={url}", f"tracking.experiment={launcher}", f"hydra/launcher={launcher}")
+            more = [f"hydra.launcher.address={nodes.address}"] if launcher == "ray" else []
+            done = project.run(sys.executable, "-m", "pipeline.train", "-m", *grid, *where, *more, cwd=None, **LOOPBACK)
+            assert done.returncode == 1, done.stderr
+            found = {run.info.run_name: run for run in runs_of(MlflowClient(url), launcher)}
+            (parent,) = parents_of(MlflowClient(url), launcher)
+            assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
+            best = next(name for name, run in found.items() if run.info.run_id == parent.data.tags["best_run_id"])
+            jobs = {name: (run.info.status, run.data.metrics) for name, run in found.items()}
+            described.append((best, jobs, parent.data.metrics))
+    assert len(described[0][1]) == 6
+    assert all(each == described[0] for each in described)
 
 
 def test_jobs_of_a_worker_that_dies_fail_and_the_others_finish(nodes: Nodes, changeable: Project) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline import paths
 from pipeline.config import Tracking
 from pipeline.errors import UserError
 from pipeline.tracking import store
+from tests.support.project import Project
 from tests.support.stores import client_of, runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +68,47 @@ def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Pat
     processes = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(8)]
     assert [process.wait() for process in processes] == [0] * 8
     assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 8
+
+
+def test_trainings_that_start_together_on_a_new_store_lose_nothing(changeable: Project) -> None:
+    """Eight whole processes: every run and metric is there, and none was refused because the file was locked."""
+    command = [sys.executable, "-m", "pipeline.train", "train.epochs=30"]
+    processes = [
+        subprocess.Popen(
+            [*command, f"train.learning_rate=0.{number}"],
+            cwd=changeable.folder,
+            env=changeable.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(1, 9)
+    ]
+    for process in processes:
+        told, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+        assert "locked" not in told
+    found = runs(changeable.folder)
+    assert len({run.info.run_name for run in found}) == 8
+    client = client_of(changeable.folder)
+    for run in found:
+        assert run.info.status == "FINISHED"
+        epochs = len((Path(run.data.tags["output_dir"]) / "history.csv").read_text().splitlines()) - 1
+        assert len(client.get_metric_history(run.info.run_id, "valid/error")) == epochs
+
+
+def test_store_whose_making_is_killed_is_made_anew(tmp_path: Path) -> None:
+    """Tables are made under another name: under its own there is a whole store or none."""
+    making = f"from tests.tracking.test_store import *; store.connect(tracking('sqlite:///{tmp_path}/mlflow.db'))"
+    process = subprocess.Popen([sys.executable, "-c", making], cwd=ROOT)
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob(".mlflow.*.db")):
+        assert time.monotonic() < end
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "mlflow.db").exists()
+    store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    assert runs(tmp_path) == []
 
 
 def test_artifacts_are_beside_the_sqlite_file(tmp_path: Path) -> None:
