@@ -10,7 +10,9 @@ a head's numbers is summed in the same order whatever the number of heads. Four 
 - The gradient of the logits is laid out as (images, columns), which it would not be as a mere transpose.
 """
 
+import functools
 from collections.abc import Callable, Iterable
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +31,12 @@ Sums = npt.NDArray[np.float64]
 
 
 class Passes:
-    """Compiled passes over some images. Pixels stay uint8; a minibatch is gathered and scaled within the pass."""
+    """Passes over some images."""
 
     def __init__(self, data: LabelledImages, classes: int, scale: float) -> None:
         self.pieces = Pieces(data)
         self.images = len(data)
-        self.classes = classes
-        self.scale = scale
+        self.compiled = _Compiled.of(classes, scale)
 
     def train(
         self, rows: tf.Tensor, rates: Floats, decays: Floats, order: Order, batch_size: int
@@ -49,7 +50,7 @@ class Passes:
         """
         sums = np.zeros((2, len(rows)))
         for images, part in self.pieces.each(order, batch_size):
-            rows, *more = self._train(rows, (rates, decays), images, *_minibatches(part, batch_size))
+            rows, *more = self.compiled.train(rows, (rates, decays), images, *_minibatches(part, batch_size))
             sums += _sums(more)
             del images
         return rows, _scores(sums, len(order))
@@ -58,11 +59,25 @@ class Passes:
         """Each head's score over all the images."""
         sums = np.zeros((2, len(rows)))
         for images, part in self.pieces.each(np.arange(self.images, dtype=np.int32), BLOCK):
-            sums += _sums(self._measure(rows, images, *_minibatches(part, BLOCK)))
+            sums += _sums(self.compiled.measure(rows, images, *_minibatches(part, BLOCK)))
         return _scores(sums, self.images)
 
+
+class _Compiled:
+    """The arithmetic of a pass. Pixels stay uint8; a minibatch is gathered and scaled within the pass."""
+
+    def __init__(self, classes: int, scale: float) -> None:
+        self.classes = classes
+        self.scale = scale
+
+    @classmethod
+    @functools.cache  # compiled anew for each shape, which takes as long as some epochs: once a process, for all banks
+    def of(cls, classes: int, scale: float) -> Self:
+        """That for so many classes."""
+        return cls(classes, scale)
+
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def _train(
+    def train(
         self, rows: tf.Tensor, steps: Pair, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         heads, columns = rows.shape[0], _columns(rows)
@@ -88,7 +103,7 @@ class Passes:
         return tf.reshape(columns[: heads * self.classes], rows.shape), *totals
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
-    def _measure(self, rows: tf.Tensor, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def measure(self, rows: tf.Tensor, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
         heads = rows.shape[0]
 
         def measure(columns: tf.Tensor, minibatch: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from pipeline.app import Job, check_stop_mark
 from pipeline.sweep.banked import Banked, finish
+from pipeline.sweep.jobs import Planned
 from pipeline.validation import resolve
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 
 class BankJob:
-    """One job, from its composed configuration; `head` is what it wants trained, once it has begun well."""
+    """One job, as it was planned; `head` is what it wants trained, once it has begun well."""
 
-    def __init__(self, config: DictConfig, job: Job, context: HydraContext) -> None:
-        self.config = config
+    def __init__(self, planned: Planned, job: Job, context: HydraContext) -> None:
+        self.config = planned.composed
+        self.settings = planned.config
         self.job = job
         self.loader = context.config_loader
         self.callbacks = copy.deepcopy(context.callbacks)  # they may remember a job: as in processes, each has its own

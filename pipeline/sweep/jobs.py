@@ -2,10 +2,11 @@
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -18,13 +19,22 @@ if TYPE_CHECKING:
     from pipeline.tracking.search import Result
 
 
+class Planned(list[str]):
+    """A job's overrides, for any launcher, and what they compose to, for one that need not compose it again."""
+
+    def __init__(self, overrides: Sequence[str], composed: DictConfig, config: Config | None) -> None:
+        super().__init__(overrides)
+        self.composed = composed
+        self.config = config
+
+
 @dataclass
 class SweepJob:
     """One job. `config` is absent where its settings will be refused; `reused` is a run that finished before."""
 
     overrides: list[str]
     config: Config | None
-    choices: dict[str, str]  # of conf/'s groups
+    composed: DictConfig
     result: "Result | None" = None
     reused: bool = False
     failure: str | None = None  # why it failed
@@ -35,6 +45,19 @@ class SweepJob:
     def identity(self) -> str:
         """Equal for jobs that would train the same."""
         return " ".join(sorted(self.overrides)) if self.config is None else config_hash(self.config)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Which file of each group of conf/ is used."""
+        return {str(group): str(choice) for group, choice in self.composed.hydra.runtime.choices.items()}
+
+    def planned(self, environment: Mapping[str, str]) -> Planned:
+        """What a launcher is given, with variables for the job's environment, in whichever process that is."""
+        with read_write(self.composed), open_dict(self.composed):
+            self.composed.hydra.job.env_set.update(environment)
+        quoted = {name: QuotedString(value, Quote.single).with_quotes() for name, value in environment.items()}
+        exported = [f"++hydra.job.env_set.{name}={value}" for name, value in quoted.items()]
+        return Planned([*self.overrides, *exported], self.composed, self.config)
 
     @property
     def left(self) -> bool:

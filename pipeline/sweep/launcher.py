@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked, train
 from pipeline.sweep.grouping import shared
 from pipeline.sweep.job import BankJob
-from pipeline.sweep.jobs import settings
+from pipeline.sweep.jobs import Planned, settings
 from pipeline.tracking import lane
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,7 @@ class BankLauncher(BasicLauncher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-        jobs = [
-            self._job(list(overrides), number, job) for number, overrides in enumerate(job_overrides, initial_job_idx)
-        ]
+        jobs = [self._job(overrides, number, job) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         self.run(jobs)
         return [each.returned for each in jobs]
 
@@ -55,13 +53,15 @@ class BankLauncher(BasicLauncher):
             run_bank(bank)
             configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
 
-    def _job(self, overrides: list[str], number: int, job: Job) -> BankJob:
+    def _job(self, overrides: Sequence[str], number: int, job: Job) -> BankJob:
         assert self.config is not None
         assert self.hydra_context is not None
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
-        return BankJob(config, job, self.hydra_context)
+        if not isinstance(overrides, Planned):
+            composed = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+            overrides = Planned(overrides, composed, settings(composed))
+        with open_dict(overrides.composed):
+            overrides.composed.hydra.job.id = overrides.composed.hydra.job.num = number
+        return BankJob(overrides, job, self.hydra_context)
 
 
 def grouped(jobs: list[BankJob], heads: int) -> list[list[BankJob]]:
@@ -75,15 +75,10 @@ def _banks(jobs: Iterable[BankJob], heads: int) -> Iterator[list[BankJob]]:
     """The jobs that train together, in the order of their first ones."""
     alike: dict[Hashable, list[BankJob]] = {}
     for job in jobs:
-        alike.setdefault(_shared(job), []).append(job)
+        alike.setdefault(id(job) if job.settings is None else shared(job.settings), []).append(job)
     for group in alike.values():
         for start in range(0, len(group), heads):
             yield group[start : start + heads]
-
-
-def _shared(job: BankJob) -> Hashable:
-    config = settings(job.config)
-    return id(job) if config is None else shared(config)
 
 
 def run_bank(jobs: list[BankJob]) -> None:

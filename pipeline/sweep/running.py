@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
@@ -46,8 +45,7 @@ class Sweep:
     def plan(self, overrides: Sequence[str]) -> SweepJob:
         """Compose a job; what Hydra cannot compose is raised here, before any job has begun."""
         composed = self.loader.load_sweep_config(self.config, list(overrides))
-        choices = {str(group): str(choice) for group, choice in composed.hydra.runtime.choices.items()}
-        job = SweepJob(list(overrides), settings(composed), choices)
+        job = SweepJob(list(overrides), settings(composed), composed)
         self.jobs.append(job)
         return job
 
@@ -102,7 +100,7 @@ class Sweep:
         waiting = [(job, {**common, **its}) for job, its in zip(jobs, own, strict=True) if job.result is None]
         if not waiting:
             return
-        batch = [[*job.overrides, *_exported(environment)] for job, environment in waiting]
+        batch = [job.planned(environment) for job, environment in waiting]
         try:
             returned = self.launcher.launch(batch, self.first + len(self.returned))
             self.returned += returned
@@ -187,9 +185,3 @@ class Sweep:
             raise UserError(
                 f"run {parent.id} of the sweep could not be written ({reason}): see {self.folder}"
             ) from error
-
-
-def _exported(environment: Mapping[str, str]) -> list[str]:
-    """Overrides that reach a job in whichever process it runs."""
-    quoted = {name: QuotedString(value, Quote.single).with_quotes() for name, value in environment.items()}
-    return [f"++hydra.job.env_set.{name}={value}" for name, value in quoted.items()]
