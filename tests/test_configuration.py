@@ -121,14 +121,14 @@ REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
     (["train.learning_rat=0.1"], 1, ["train.learning_rat is not a setting", "train.learning_rate"]),
     (["+train.learning_rat=0.1"], 2, ["train.learning_rat is not a setting", "train.learning_rate"]),
     (["train.lr=0.1"], 1, ["train.lr is not a setting; there are train.learning_rate"]),
-    (["zzz=1"], 1, ["zzz", "there are data, model, train, tracking, seed"]),
+    (["zzz=1"], 1, ["zzz", "there are data, model, train, tracking, sweep, seed"]),
     (["data=mnits"], 1, ["data/mnits", "digits, mnist"]),
     (["experiment=nope"], 1, ["experiment/nope", "theano_tutorial"]),
     (["train=3"], 1, ["Got int"]),
     (["train.learning_rate={"], 1, ["{"]),
     (["seed=${nope}"], 2, ["seed", "nope"]),
     (["--multirun", "train.batch_size=32,bad"], 1, ["train.batch_size", "'bad'"]),
-    (["--multirun", "train.learning_rate=interval(0.1,1)"], 1, ["INTERVAL_SWEEP"]),
+    (["--multirun", "train.learning_rate=interval(0.1,1)"], 2, ["is no grid", "+sweep=search"]),
 ]
 
 

@@ -10,6 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from pipeline.app import Job
+from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked
 from pipeline.sweep.running import Sweep
 
@@ -40,18 +41,30 @@ class GridSweeper(BasicSweeper):
         return [sweep.returned]
 
     def run(self, sweep: Sweep, overrides: list[Override]) -> None:
-        """Plan all jobs, so that what is refused is refused at once, and run them."""
+        """Plan all jobs, so that what is refused is refused at once, and run them.
+
+        Raises:
+            UserError: values of a key cannot be counted.
+        """
+        for override in overrides:
+            if override.is_sweep_override() and not override.is_discrete_sweep():
+                raise UserError(f"{override.input_line} is no grid: give a list, or let +sweep=search sample it")
         batches = [[sweep.plan(job) for job in batch] for batch in self.split_arguments(overrides, self.max_batch_size)]
         sweep.check()
         if sweep.config.sweep.dry_run:
             sweep.rehearse()
             return
-        swept = {str(each.get_key_element()): values(each) for each in overrides if each.is_sweep_override()}
+        swept = {key: values(each) for key, each in by_key(overrides).items() if each.is_sweep_override()}
         name = f"sweep of {len(sweep.jobs)}: {named(swept)}"
         with sweep.open(name, swept, sorted(job.identity for job in sweep.jobs)) as parent:
             for batch in batches:
                 if not sweep.stopped:
                     sweep.run(batch, parent)
+
+
+def by_key(overrides: Iterable[Override]) -> dict[str, Override]:
+    """The overrides by their keys; the last one of a key is the one that counts."""
+    return {str(each.get_key_element()): each for each in overrides}
 
 
 def named(keys: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ MEASURED = ("best/valid_error", "best/valid_loss", "best/epoch")
 def table(jobs: Sequence[SweepJob]) -> tuple[list[str], list[list[object]]]:
     """Column names and rows: rank, what varied, validation figures of the best epoch, and where the run is."""
     keys = varied(jobs)
-    columns = ["rank", *keys, *MEASURED, "run_id", "name", "reused", "folder"]
+    columns = ["rank", *map(_label, keys), *MEASURED, "run_id", "name", "reused", "folder"]
     rows: list[list[object]] = []
     for rank, (job, result) in enumerate(finished(jobs), 1):
         assert job.config is not None
@@ -43,7 +43,7 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path) -> list[Path]:
 def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
     """The first rows for a terminal."""
     keys = varied(jobs)
-    header = ["", *(key.removeprefix("train.") for key in keys), "validation error", "loss", "epoch", "run"]
+    header = ["", *map(_label, keys), "validation error", "loss", "epoch", "run"]
     shown = [header]
     for rank, (job, result) in enumerate(finished(jobs)[:most], 1):
         assert job.config is not None
@@ -55,3 +55,8 @@ def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
     return [
         "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in shown
     ]
+
+
+def _label(key: str) -> str:
+    """Without dots: MLflow's UI takes such a column for one within another, and shows nothing."""
+    return key.removeprefix("train.").replace(".", "/")

@@ -83,7 +83,10 @@ class Sweep:
         try:
             yield parent
         except BaseException:
-            self._close(parent, "KILLED")
+            try:
+                self._close(parent, "KILLED")
+            except UserError as error:
+                sys.stderr.write(f"error: {error}\n")  # what has ended the sweep goes before it
             raise
         failed = [job for job in self.jobs if job.failure]
         self._close(parent, "FAILED" if failed else "FINISHED")

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import UserError
 from pipeline.files import writing
-from pipeline.sweep.grid import GridSweeper, named, values
+from pipeline.sweep.grid import GridSweeper, by_key, named, values
 from pipeline.sweep.jobs import SweepJob
 from pipeline.sweep.running import Sweep
 from pipeline.sweep.trial import TRIAL
@@ -56,8 +56,9 @@ class SearchSweeper(GridSweeper):
             UserError: nothing is to be sampled, or a setting of the sweeper is not allowed.
         """
         self._check()
-        searched = {str(each.get_key_element()): each for each in overrides if each.is_sweep_override()}
-        fixed = [str(each.input_line) for each in overrides if str(each.get_key_element()) not in searched]
+        last = by_key(overrides)
+        searched = {key: each for key, each in last.items() if each.is_sweep_override()}
+        fixed = [str(each.input_line) for key, each in last.items() if key not in searched]
         if not searched:
             raise UserError("nothing is searched: give a key an interval(a,b) or a list, as +sweep=search does")
         space = {key: _distribution(each, sweep.config) for key, each in searched.items()}
@@ -65,9 +66,7 @@ class SearchSweeper(GridSweeper):
             self._rehearse(sweep, fixed, space)
             return
         told = {key: values(each) for key, each in searched.items()}
-        rules = json.dumps(
-            [told, self.trials, self.max_batch_size, self.sampler, self.seed, self.halving], sort_keys=True
-        )
+        rules = [told, self.trials, self.max_batch_size, self.sampler, self.seed, self.halving]
         name = f"search of {self.trials}: {named(told)}"
         with sweep.open(name, told, [json.dumps(rules, sort_keys=True), sweep.base(fixed)]) as parent:
             study = _study(self._file(parent.id), parent.id)

@@ -135,7 +135,12 @@ def test_jobs_refused_before_their_run_count_as_failed(changeable: Project) -> N
 
 def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
     """No store, no experiment, no summary of nothing: whether Hydra refuses it, or each job would be."""
-    refused = (("train.batch_size=32,bad", 1), ("train.batch_size=0,-1", 2), ("+train.learning_rat=0.1,0.2", 2))
+    refused = (
+        ("train.batch_size=32,bad", 1),
+        ("train.batch_size=0,-1", 2),
+        ("+train.learning_rat=0.1,0.2", 2),
+        ("train.l2=interval(0,1)", 2),
+    )
     for words, code in refused:
         done = changeable.stage("train", "-m", words)
         assert done.returncode == code, done.stderr
