@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from pipeline import app
 from pipeline.config import Config, whole_batches
 from pipeline.data import prepared
+from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.sweep import trial
 from pipeline.sweep.banked import Banked, Rest
@@ -27,6 +28,8 @@ log = logging.getLogger("pipeline.train")
 
 def train(config: Config) -> "Steps":
     """Train one model and track it; its lowest validation error is returned, as Hydra's sweepers want it."""
+    if config.sweep.dry_run:
+        raise UserError("sweep.dry_run=true is for sweeps: add --multirun, or a preset as +sweep=grid")
     data, valid, test = prepared.read(config, "train", "valid", "test")
     check_batch_size(config.train, training=len(data))
     if config.train.drop_last:

@@ -38,7 +38,7 @@ def draw(points: Sequence[Point], title: str, path: Path) -> None:
         shown = _scatter(axes, points, colours)
     axes.set_xlabel("learning rate")
     axes.set_ylabel("batch size")
-    axes.set_title(title, fontsize=11)
+    axes.set_title(title, fontsize=11, parse_math=False)
     figure.colorbar(shown, ax=axes, label="validation error (%)", extend="max" if worst > 2 * best else "neither")
     with writing(path) as temporary:
         figure.savefig(temporary, format="png")

@@ -20,7 +20,9 @@ def lines(overrides: Sequence[str], choices: Mapping[str, str]) -> list[str]:
         if key.startswith(("hydra", "sweep", "tracking")):
             continue
         where = _file(key, choices)
-        if where is None:
+        if key.startswith("~"):
+            edits.append(f"remove from conf/: {key[1:]}")
+        elif where is None:
             edits.append(f"choose in conf/config.yaml, under defaults: {key}: {value}")
         else:
             words += ["-S", shlex.quote(f"{where}={value}")]
@@ -29,6 +31,9 @@ def lines(overrides: Sequence[str], choices: Mapping[str, str]) -> list[str]:
 
 def _file(key: str, choices: Mapping[str, str]) -> str | None:
     """The file of conf/ that has the value, and the key in it."""
+    preset = CONF / "experiment" / f"{choices.get('experiment')}.yaml"
+    if preset.is_file() and _has(preset, key):  # it has the last word
+        return f"{preset.relative_to(CONF.parent)}:{key}"
     if _has(CONF / "config.yaml", key):
         return f"conf/config.yaml:{key}"
     section, _, rest = key.partition(".")

@@ -55,7 +55,7 @@ class RayLauncher(BankLauncher):
                 max_retries=0,
                 scheduling_strategy="SPREAD",
             )(_work)
-            state = ray.put(Singleton.get_state())
+            state = ray.put((Singleton.get_state(), _settings()))
             _follow(ray, {task.remote(state, bank): bank for bank in banks})
 
 
@@ -102,14 +102,18 @@ def _knock(address: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """What workers on any node need of this process's environment: the project's code, and how MLflow is reached."""
-    kept = {
-        name: value for name, value in os.environ.items() if name.startswith("MLFLOW_") or name == "HYDRA_FULL_ERROR"
-    }
+    """What workers need when they start, and Ray shows to everybody: where the code is, and which store."""
+    told = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    if GIVEN_URI is not None:
+        told["MLFLOW_TRACKING_URI"] = GIVEN_URI
+    return told
+
+
+def _settings() -> dict[str, str]:
+    """What else they need of this process's environment, which may be secret: how MLflow is reached."""
+    kept = {key: value for key, value in os.environ.items() if key.startswith("MLFLOW_") or key == "HYDRA_FULL_ERROR"}
     kept.pop("MLFLOW_TRACKING_URI", None)  # which MLflow may have written
-    given = {} if GIVEN_URI is None else {"MLFLOW_TRACKING_URI": GIVEN_URI}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**kept, **given, "PYTHONPATH": path}
+    return kept
 
 
 @dataclass
@@ -121,7 +125,7 @@ class _Worked:
     err: str
 
 
-def _work(state: Any, bank: list[BankJob]) -> _Worked:
+def _work(state: tuple[Any, dict[str, str]], bank: list[BankJob]) -> _Worked:
     """Run a bank in a worker process, made to resemble the one that launched the sweep."""
     import ray
 
@@ -129,7 +133,8 @@ def _work(state: Any, bank: list[BankJob]) -> _Worked:
     os.chdir(hydra.runtime.cwd)
     os.environ["SWEEP_RAY_NODE"] = f"{ray.util.get_node_ip_address()} {ray.get_runtime_context().get_node_id()}"
     setup_globals()
-    Singleton.set_state(state)
+    Singleton.set_state(state[0])
+    os.environ.update(state[1])
     signal.signal(signal.SIGINT, signal.default_int_handler)  # with which Ray cancels; behind nohup it would be ignored
     interrupts.listen()
     out, err = StringIO(), StringIO()

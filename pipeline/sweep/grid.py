@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from pipeline.app import Job
 from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked
+from pipeline.sweep.launcher import BankLauncher
 from pipeline.sweep.running import Sweep
 
 
@@ -35,6 +36,8 @@ class GridSweeper(BasicSweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         assert self.launcher is not None
+        if isinstance(self.launcher, BankLauncher):
+            self.launcher.check()
         sweep = Sweep(self.config, self.hydra_context, self.launcher)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         self.run(sweep, parser.parse_overrides([*self._parse_config(), *arguments]))
@@ -46,6 +49,8 @@ class GridSweeper(BasicSweeper):
         Raises:
             UserError: values of a key cannot be counted.
         """
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise UserError(f"hydra.sweeper.max_batch_size={self.max_batch_size} is not allowed: it must be at least 1")
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise UserError(f"{override.input_line} is no grid: give a list, or let +sweep=search sample it")
@@ -64,7 +69,7 @@ class GridSweeper(BasicSweeper):
 
 def by_key(overrides: Iterable[Override]) -> dict[str, Override]:
     """The overrides by their keys; the last one of a key is the one that counts."""
-    return {str(each.get_key_element()): each for each in overrides}
+    return {str(each.key_or_group): each for each in overrides}
 
 
 def named(keys: Iterable[str]) -> str:

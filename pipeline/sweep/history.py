@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from pipeline.config import Tracking
-from pipeline.errors import UserError
 from pipeline.sweep.jobs import SweepJob
 
 if TYPE_CHECKING:
@@ -13,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class History:
-    """Finished runs with the present data and code, in whichever store and experiment a job names; each found once."""
+    """Finished runs with the present data and code, in whichever store and experiment a job names; each found once.
+
+    A store that cannot be used raises `UserError`.
+    """
 
     def __init__(self, data_md5: str) -> None:
         self.data_md5 = data_md5
@@ -45,9 +47,6 @@ class History:
     def _read(self, tracking: Tracking) -> "Found":
         from pipeline.tracking import provenance, search, store
 
-        try:
-            if not store.exists(tracking):
-                return {}
-            return search.results(store.connect(tracking), self.data_md5, provenance.code_hash())
-        except UserError:
-            return {}  # the job will say so when it begins
+        if not store.exists(tracking):
+            return {}
+        return search.results(store.connect(tracking), self.data_md5, provenance.code_hash())

@@ -36,8 +36,7 @@ class BankLauncher(BasicLauncher):
         job = self.task_function
         if not isinstance(job, Job) or not isinstance(job.task, Banked):
             return super().launch(job_overrides, initial_job_idx)
-        if self.heads < 1:
-            raise UserError(f"hydra.launcher.heads={self.heads} is not allowed: it must be at least 1")
+        self.check()
         assert self.config is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -45,6 +44,15 @@ class BankLauncher(BasicLauncher):
         jobs = [self._job(overrides, number, job) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         self.run(jobs)
         return [each.returned for each in jobs]
+
+    def check(self) -> None:
+        """Refuse banks without heads.
+
+        Raises:
+            UserError: they would have none.
+        """
+        if self.heads < 1:
+            raise UserError(f"hydra.launcher.heads={self.heads} is not allowed: it must be at least 1")
 
     def run(self, jobs: list[BankJob]) -> None:
         """Run the jobs, bank after bank."""

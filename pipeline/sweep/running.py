@@ -4,7 +4,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,8 @@ class Sweep:
         Raises:
             UserError: the first job's settings are refused, and all others' too.
         """
+        if not self.jobs:
+            raise UserError("no job is left of the sweep: a range or a list is empty")
         if not any(job.config for job in self.jobs):
             settings(self.loader.load_sweep_config(self.config, self.jobs[0].overrides), refuse=True)
 
@@ -78,15 +80,15 @@ class Sweep:
         OmegaConf.save(self.config, self.folder / "multirun.yaml")
         self._mark.unlink(missing_ok=True)
         # In a folder that was given by hand, jobs of an earlier start keep their numbers, and so their folders.
-        self.first = sum(1 for _ in self.folder.glob("*/.hydra"))
+        self.first = sum(1 for _ in self.folder.rglob(".hydra"))
         parent = self._parent(what, space, identity)
         try:
             yield parent
-        except BaseException:
+        except BaseException as error:
             try:
-                self._close(parent, "KILLED")
-            except UserError as error:
-                sys.stderr.write(f"error: {error}\n")  # what has ended the sweep goes before it
+                self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
+            except UserError as unwritten:
+                sys.stderr.write(f"error: {unwritten}\n")  # what has ended the sweep goes before it
             raise
         failed = [job for job in self.jobs if job.failure]
         self._close(parent, "FAILED" if failed else "FINISHED")
@@ -109,6 +111,8 @@ class Sweep:
             self.returned += returned
             for (job, _), its in zip(waiting, returned, strict=True):
                 job.note(its)
+            if self.config.sweep.on_failure == "stop" and any(job.failure for job in jobs):
+                self._mark.touch()  # for a job that could not do so: its process died
         finally:
             self.history.look_again()
             for job, _ in waiting:
@@ -162,29 +166,36 @@ class Sweep:
         return parent.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
 
     def _close(self, parent: "Parent", status: str) -> None:
-        """Write the leaderboard into the folder, tell how it went, and keep both in the parent run, which ends so.
+        """Tell how it went, and keep that and the leaderboard in the folder and in the parent run, which ends.
 
         Raises:
-            UserError: that run cannot be written.
+            UserError: the folder or the run cannot be written.
         """
-        ranked = finished(self.jobs)
-        title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
-        files = leaderboard.write(self.jobs, title, self.folder)
-        sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
-        sys.stdout.flush()
+        ended = "FAILED"
         try:
-            for path in files:
-                parent.artifact(path)
-            parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
-            parent.note(counts(self.jobs), {})
-            if ranked:
-                job, best = ranked[0]
-                assert job.config is not None
-                complete = not any(each.left for each in self.jobs)
-                parent.adopt(best, params(job.config) if complete else {})
-            parent.end(status)
+            with suppress(BrokenPipeError):  # nobody reads any more
+                sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
+                sys.stdout.flush()
+            self._keep(parent)
+            ended = status
         except Exception as error:
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"run {parent.id} of the sweep could not be written ({reason}): see {self.folder}"
             ) from error
+        finally:
+            parent.end(ended)
+
+    def _keep(self, parent: "Parent") -> None:
+        ranked = finished(self.jobs)
+        title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
+        for path in leaderboard.write(self.jobs, title, self.folder):
+            parent.artifact(path)
+        parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
+        parent.note(counts(self.jobs), {})
+        if ranked:
+            job, best = ranked[0]
+            assert job.config is not None
+            # A later start may find a better one; params cannot be changed.
+            complete = not any(each.left or each.failure for each in self.jobs)
+            parent.adopt(best, params(job.config) if complete else {})

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from pipeline.errors import UserError
 from pipeline.files import writing
 from pipeline.sweep.grid import GridSweeper, by_key, named, values
-from pipeline.sweep.jobs import SweepJob
 from pipeline.sweep.running import Sweep
 from pipeline.sweep.trial import TRIAL
 
@@ -71,12 +71,16 @@ class SearchSweeper(GridSweeper):
         with sweep.open(name, told, [json.dumps(rules, sort_keys=True), sweep.base(fixed)]) as parent:
             study = _study(self._file(parent.id), parent.id)
             self._recall(study, sweep, fixed, parent)
-            while not sweep.stopped and (trials := self._next(study, space)):
+            failed: set[int] = set()
+            while not sweep.stopped and (trials := self._next(study, space, failed)):
                 jobs = [sweep.plan([*fixed, *_overrides(trial)]) for trial in trials]
                 log.info("Trials %d to %d of %d", trials[0].number + 1, trials[-1].number + 1, self.trials)
                 sweep.run(jobs, parent, [self._environment(study, trial.number) for trial in trials])
                 for trial, job in zip(trials, jobs, strict=True):
-                    _tell(study, trial, job)
+                    if job.result is not None:
+                        study.tell(trial.number, job.result.valid_error)
+                # A pruned trial has told so itself; one that failed is left for the next start, which tries it again.
+                failed |= {trial.number for trial, job in zip(trials, jobs, strict=True) if job.left or job.failure}
 
     def _check(self) -> None:
         for key, value, least in (
@@ -85,17 +89,17 @@ class SearchSweeper(GridSweeper):
             ("halving.epochs", self.halving["epochs"], 0),
             ("halving.factor", self.halving["factor"], 2),
         ):
-            if value < least:
+            if value is None or value < least:
                 raise UserError(f"hydra.sweeper.{key}={value} is not allowed: it must be at least {least}")
         if self.sampler not in SAMPLERS:
             allowed = ", ".join(SAMPLERS)
             raise UserError(f"hydra.sweeper.sampler={self.sampler} is not allowed: it must be one of {allowed}")
 
-    def _next(self, study: "Study", space: "Space") -> "list[FrozenTrial]":
+    def _next(self, study: "Study", space: "Space", failed: Collection[int] = ()) -> "list[FrozenTrial]":
         """The trials that an earlier start left unfinished, or a new batch of as many as are wanted."""
         from optuna.trial import TrialState
 
-        left = study.get_trials(states=(TrialState.RUNNING,))
+        left = [each for each in study.get_trials(states=(TrialState.RUNNING,)) if each.number not in failed]
         if left:
             return left
         known = len(study.get_trials(deepcopy=False))
@@ -113,7 +117,6 @@ class SearchSweeper(GridSweeper):
         jobs = [sweep.plan([*fixed, *_overrides(trial)]) for trial in ended]
         for trial, job in zip(ended, jobs, strict=True):
             job.pruned = trial.state == TrialState.PRUNED
-            job.failure = "failed at an earlier start" if trial.state == TrialState.FAIL else None
         sweep.run([job for job in jobs if job.left], parent)
 
     def _rehearse(self, sweep: Sweep, fixed: list[str], space: "Space") -> None:
@@ -124,6 +127,7 @@ class SearchSweeper(GridSweeper):
         for trial in self._next(optuna.create_study(), space):
             sweep.plan([*fixed, *_overrides(trial)])
         sweep.rehearse()
+        log.info("of %d trials: those that follow depend on these", self.trials)
 
     def _environment(self, study: "Study", trial: int) -> dict[str, str]:
         where = {"storage": _url(self._file(study.study_name)), "study": study.study_name, "trial": trial}
@@ -171,18 +175,9 @@ def _study(path: Path, name: str) -> "Study":
 
 
 def _url(path: Path) -> str:
-    return f"sqlite:///{path.absolute()}"
+    braced = str(path.absolute()).replace("{", "{{").replace("}", "}}")  # Optuna formats the address
+    return f"sqlite:///{braced}"
 
 
 def _overrides(trial: "FrozenTrial") -> list[str]:
     return [f"{key}={value}" for key, value in trial.params.items()]
-
-
-def _tell(study: "Study", trial: "FrozenTrial", job: SweepJob) -> None:
-    """What became of the trial, if anything did: else it is left for the next start."""
-    from optuna.trial import TrialState
-
-    if job.result is not None:
-        study.tell(trial.number, job.result.valid_error)
-    elif job.pruned or job.failure:
-        study.tell(trial.number, state=TrialState.PRUNED if job.pruned else TrialState.FAIL)

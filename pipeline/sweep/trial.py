@@ -42,13 +42,16 @@ def _compared_after(first: int, factor: int, epochs: int) -> set[int]:
 
 
 def _compare(told: dict[str, Any], epoch: int, error: float) -> None:
-    from optuna.trial import Trial
+    from optuna.trial import Trial, TrialState
 
     study = _study(told["storage"], told["study"], told["epochs"], told["factor"])
-    number = study.get_trials(deepcopy=False)[told["trial"]]._trial_id  # noqa: SLF001 - a Trial is not had otherwise
-    trial = Trial(study, number)
+    known = study.get_trials(deepcopy=False)[told["trial"]]
+    if epoch in known.intermediate_values:
+        return  # compared before its process was killed, and not pruned then
+    trial = Trial(study, known._trial_id)  # noqa: SLF001 - a Trial is not had otherwise
     trial.report(error, epoch)
     if trial.should_prune():
+        study.tell(known.number, state=TrialState.PRUNED)
         raise Pruned(f"a validation error of {error:.2%} after epoch {epoch} was not among the best of the search")
 
 

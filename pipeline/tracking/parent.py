@@ -1,6 +1,7 @@
 """A sweep's own run, of which its jobs' runs are children."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,6 +71,7 @@ def open_parent(
             store.client.delete_tag(parent.id, "failure")
         return parent
     created = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
-    params = [Param(f"space.{setting}", values[:MOST_LETTERS]) for setting, values in space.items()]
+    # Hydra's keys may have letters, as those of `group@package`, that MLflow's may not.
+    params = [Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), value[:MOST_LETTERS]) for key, value in space.items()]
     store.client.log_batch(created.info.run_id, params=params)
     return Parent(store, created.info.run_id)

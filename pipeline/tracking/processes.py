@@ -5,34 +5,37 @@ import hashlib
 import os
 import socket
 import uuid
+from pathlib import Path
 
-import psutil
 from mlflow.entities import RunStatus
 
 from pipeline.tracking import search
 from pipeline.tracking.store import Store
 
 TAG = "process"
-TOLERANCE = 5.0  # seconds: a process's start is counted from the machine's, which clocks correct
+RANDOM = 1 << 40  # the bit that Python's uuid sets in an address of its own invention, where there is no network card
 
 
 @functools.cache
 def own() -> str:
-    """This process, as tag `process`: its machine, its number and the time when it started."""
-    return f"{_machine()} {os.getpid()} {psutil.Process().create_time():.2f}"
+    """This process, as tag `process`: its machine, that one's start, its namespace, its number and its own start."""
+    return " ".join([_machine(), _boot(), _namespace(), str(os.getpid()), _started(os.getpid()) or "?"])
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process is known to have ended: another machine's never is."""
-    machine, number, started = process.split(" ")
+    """Whether a process is known to have ended; another machine's, or another container's, never is."""
+    try:
+        machine, boot, namespace, number, started = process.split(" ")
+    except ValueError:
+        return False
     if machine != _machine():
         return False
-    try:
-        found = psutil.Process(int(number))
-        other = abs(found.create_time() - float(started)) > TOLERANCE
-        return other or bool(found.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
+    if boot != _boot():
         return True
+    if namespace != _namespace():
+        return False
+    now = _started(int(number))
+    return now is None or started not in (now, "?")
 
 
 @functools.cache  # what is left by others is looked for once
@@ -45,5 +48,41 @@ def close_orphans(store: Store) -> None:
 
 
 def _machine() -> str:
-    """A name that no two machines share, and that tells a stranger nothing."""
-    return hashlib.sha256(f"{socket.gethostname()} {uuid.getnode()}".encode()).hexdigest()[:12]
+    """A name that no two machines should share, and that tells a stranger nothing."""
+    card = "" if uuid.getnode() & RANDOM else str(uuid.getnode())
+    known = [socket.gethostname(), _read("/etc/machine-id"), card]
+    return hashlib.sha256(" ".join(known).encode()).hexdigest()[:12]
+
+
+def _boot() -> str:
+    """Another one after each start of a Linux machine."""
+    return _read("/proc/sys/kernel/random/boot_id") or "?"
+
+
+def _namespace() -> str:
+    """A container's processes have numbers of their own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return "?"
+
+
+def _started(number: int) -> str | None:
+    """When a living process started, in the system's ticks and not by its clock, which may be set; "?" if unknown."""
+    if Path("/proc/self/stat").is_file():
+        fields = _read(f"/proc/{number}/stat").rpartition(")")[2].split()
+        return fields[19] if fields and fields[0] != "Z" else None
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass  # somebody else's
+    return "?"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -146,21 +147,28 @@ def test_run_of_a_living_process_is_not_closed(changeable: Project) -> None:
     """Only those are, of which the process is known to be gone; another machine's never is."""
     assert changeable.stage("train", "train.epochs=1").returncode == 0
     (run,) = runs(changeable.folder)
-    machine, number, started = run.data.tags["process"].split(" ")
+    machine, boot, namespace, number, started = run.data.tags["process"].split(" ")
+    here = str(os.getpid())
     client = client_of(changeable.folder)
     left = {}
     for name, process in {
-        "gone": run.data.tags["process"],
-        "elsewhere": f"0{machine[1:] if machine[0] != '0' else machine[:-1]} {number} {started}",
-        "number taken by another": f"{machine} {os.getpid()} {float(started) - 1000}",
+        "gone": (machine, boot, namespace, number, started),
+        "on another machine": ("0123456789ab", boot, namespace, number, started),
+        "in another container": (machine, boot, "pid:[1]", number, started),
+        "before the machine's last start": (machine, "other", namespace, here, started),
+        "number taken by another": (machine, boot, namespace, here, started),
+        "alive": (machine, boot, namespace, here, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]),
     }.items():
-        created = client.create_run(run.info.experiment_id, tags={"process": process})
+        created = client.create_run(run.info.experiment_id, tags={"process": " ".join(process)})
         left[name] = created.info.run_id
     assert changeable.stage("train", "-m", "train.epochs=1,2").returncode == 0
     assert {name: client.get_run(run_id).info.status for name, run_id in left.items()} == {
         "gone": "KILLED",
-        "elsewhere": "RUNNING",
+        "on another machine": "RUNNING",
+        "in another container": "RUNNING",
+        "before the machine's last start": "KILLED",
         "number taken by another": "KILLED",
+        "alive": "RUNNING",
     }
 
 

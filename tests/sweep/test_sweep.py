@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from PIL import Image
 
+from pipeline.sweep import adopt
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
 
@@ -85,6 +87,48 @@ def test_told_command_adopts_the_best(changeable: Project) -> None:
     assert adopted.returncode == 0, adopted.stdout + adopted.stderr
     assert "learning_rate: 0.3" in (changeable.folder / "conf/config.yaml").read_text()
     assert (changeable.folder / "models/model.keras").read_bytes() == (best / "model.keras").read_bytes()
+
+
+def test_sweep_of_odd_words_ends_well(changeable: Project) -> None:
+    """Hydra's `++`, an experiment that looks like a formula, and a reader that goes away before the end."""
+    words = "++train.learning_rate=0.1,0.3 train.epochs=1 'tracking.experiment=a$b_$c'"
+    changeable.run("bash", "-c", f"{sys.executable} -m pipeline.train -m {words} | head -1")
+    (parent,) = parents(changeable.folder, "a$b_$c")
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["space.train.learning_rate"] == "0.1,0.3"
+    assert len(runs(changeable.folder, "a$b_$c")) == 2
+
+
+def test_parent_ends_where_its_files_cannot_be_kept(changeable: Project) -> None:
+    """As artifacts without credentials: told in one line for each job and for the sweep, and nothing left RUNNING."""
+    assert changeable.stage("train", "train.epochs=1").returncode == 0
+    artifacts = changeable.folder / "mlartifacts/digits"
+    shutil.rmtree(artifacts)
+    artifacts.write_text("in the way")
+    words = ("train.learning_rate=0.2,0.3", "train.epochs=1")
+    done = changeable.stage("train", "-m", *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stdout + done.stderr
+    assert re.match(r"error: run \w+ of the sweep could not be written \(.*\): see ", done.stderr.splitlines()[-1])
+    (parent,) = parents(changeable.folder)
+    assert parent.info.status == "FAILED"
+    assert "RUNNING" not in {run.info.status for run in runs(changeable.folder)}
+    artifacts.unlink()
+    again = changeable.stage("train", "-m", *words)
+    assert again.returncode == 0, again.stderr
+    assert [run.info.status for run in parents(changeable.folder)] == ["FINISHED"]
+
+
+def test_preset_has_the_last_word_in_conf() -> None:
+    """The told command edits the file whose value counts."""
+    choices = {"experiment": "theano_tutorial", "train": "sgd"}
+    assert adopt.lines(["train.learning_rate=0.1", "train.l2=0.1"], choices) == [
+        "dvc exp run -S conf/experiment/theano_tutorial.yaml:train.learning_rate=0.1 -S conf/train/sgd.yaml:l2=0.1"
+    ]
+    assert adopt.lines(["data=digits", "train.epochs=3", "tracking.experiment=x"], {"train": "sgd"}) == [
+        "choose in conf/config.yaml, under defaults: data: digits",
+        "dvc exp run -S conf/train/sgd.yaml:epochs=3",
+    ]
 
 
 def test_job_of_a_sweep_equals_the_same_job_alone(changeable: Project) -> None:
