@@ -53,7 +53,7 @@ def run(task: Callable[[Config], Any]) -> None:
         if full_errors:
             raise
         if isinstance(error, JobFailed):
-            stop("jobs of the sweep failed, as told above", 1)
+            stop("the sweep failed, as told above", 1)
         if isinstance(error, UserError):
             stop(str(error), 2)
         if job.started:

@@ -73,7 +73,7 @@ class Sweep:
         """The parent run, which at the end gets the leaderboard and a state, however the sweep ends.
 
         Raises:
-            JobFailed: a job has failed.
+            JobFailed: a job has failed, or the parent run could not be written.
             UserError: the store cannot be used.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,14 +85,11 @@ class Sweep:
         try:
             yield parent
         except BaseException as error:
-            try:
-                self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
-            except UserError as unwritten:
-                sys.stderr.write(f"error: {unwritten}\n")  # what has ended the sweep goes before it
+            self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         failed = [job for job in self.jobs if job.failure]
-        self._close(parent, "FAILED" if failed else "FINISHED")
-        if failed:
+        written = self._close(parent, "FAILED" if failed else "FINISHED")
+        if failed or not written:
             raise JobFailed(f"{len(failed)} jobs")
 
     def run(
@@ -165,26 +162,26 @@ class Sweep:
         tags |= {"sweep.id": self.folder.name, "output_dir": str(self.folder.absolute())}
         return parent.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
 
-    def _close(self, parent: "Parent", status: str) -> None:
+    def _close(self, parent: "Parent", status: str) -> bool:
         """Tell how it went, and keep that and the leaderboard in the folder and in the parent run, which ends.
 
-        Raises:
-            UserError: the folder or the run cannot be written.
+        Whether that could be done: if not, it is told, and is no reason to forget why the sweep has ended.
         """
+        with suppress(BrokenPipeError):  # nobody reads any more
+            sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
+            sys.stdout.flush()
         ended = "FAILED"
         try:
-            with suppress(BrokenPipeError):  # nobody reads any more
-                sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
-                sys.stdout.flush()
             self._keep(parent)
             ended = status
-        except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"run {parent.id} of the sweep could not be written ({reason}): see {self.folder}"
-            ) from error
-        finally:
+        except Exception as error:  # noqa: BLE001 - a full disk, a server that is gone: whatever, the parent is to end
+            _tell_unwritten(parent, error, self.folder)
+        try:
             parent.end(ended)
+        except Exception as error:  # noqa: BLE001 - as above
+            _tell_unwritten(parent, error, self.folder)
+            return False
+        return ended == status
 
     def _keep(self, parent: "Parent") -> None:
         ranked = finished(self.jobs)
@@ -199,3 +196,8 @@ class Sweep:
             # A later start may find a better one; params cannot be changed.
             complete = not any(each.left or each.failure for each in self.jobs)
             parent.adopt(best, params(job.config) if complete else {})
+
+
+def _tell_unwritten(parent: "Parent", error: Exception, folder: Path) -> None:
+    reason = str(error).splitlines()[0]
+    sys.stderr.write(f"error: run {parent.id} of the sweep could not be written ({reason}): see {folder}\n")

@@ -70,7 +70,7 @@ def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Proje
 
 def told(printed: str) -> list[str]:
     """The lines without what differs from sweep to sweep: times, ids, folders, how far a bank was in between."""
-    lines = [re.sub(r"^\[.*?\]|\b[0-9a-f]{32}\b|/\S+|^sweep \S+", "", line) for line in printed.splitlines()]
+    lines = [re.sub(r"^\[.*?\]|\b[0-9a-f]{32}\b|\S*/\S+|^sweep \S+", "", line) for line in printed.splitlines()]
     return sorted(line for line in lines if not line.startswith("epoch "))
 
 
