@@ -18,6 +18,7 @@ from tests.support.stores import client_of, runs_of
 
 pytestmark = pytest.mark.postgres
 
+OWN = ("output_dir", "sweep.id", "process", "mlflow.parentRunId")  # tags that differ from sweep to sweep
 # Twelve jobs in two banks.
 GRID = ("train.learning_rate=0.1,0.2,0.3", "train.l2=0,0.001", "train.batch_size=48,64", "train.epochs=12")
 
@@ -86,7 +87,7 @@ def _run(client: MlflowClient, run: Any) -> Any:
     return [
         run.info.status,
         run.data.params,
-        {key: value for key, value in run.data.tags.items() if key not in ("output_dir", "sweep.id")},
+        {key: value for key, value in run.data.tags.items() if key not in OWN},
         {name: [(point.step, point.value) for point in points] for name, points in series.items()},
         files(client, run.info.run_id),
         [model.name, model.status, model.params, model.tags],
