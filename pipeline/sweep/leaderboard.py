@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config import flatten
-from pipeline.figures import sweep
 from pipeline.files import write_csv
 from pipeline.sweep.jobs import SweepJob, finished, varied
 
@@ -36,6 +35,8 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path) -> list[Path]:
         for job, result in finished(jobs)
         if job.config is not None
     ]
+    from pipeline.figures import sweep  # imports matplotlib, which Hydra would load for every command
+
     sweep.draw(points, title, folder / "leaderboard.png")
     return [folder / "leaderboard.csv", folder / "leaderboard.png"]
 

@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.app import STOP_MARK, JobFailed
 from pipeline.config import config_hash, params
-from pipeline.data import prepared
 from pipeline.errors import UserError
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
@@ -32,6 +31,8 @@ class Sweep:
     """The jobs that one command asks for."""
 
     def __init__(self, config: DictConfig, context: HydraContext, launcher: Launcher) -> None:
+        from pipeline.data import prepared  # imports NumPy, which Hydra would load for every command
+
         self.config = config
         self.loader = context.config_loader
         self.launcher = launcher
