@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts, refusals
 from pipeline.config import Config
-from pipeline.errors import Stopped, Terminated, UserError
+from pipeline.errors import Diverged, Stopped, Terminated, UserError
 from pipeline.paths import CONF
 from pipeline.validation import resolve
 
@@ -28,7 +28,15 @@ STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=s
 
 
 class JobFailed(Exception):
-    """A job of a sweep failed, for this reason; its log has the traceback."""
+    """A job of a sweep failed, for this reason; its log has the traceback. One that diverged would do so again."""
+
+    def __init__(self, reason: str, diverged: bool = False) -> None:  # noqa: FBT001, FBT002 - pickled by position
+        super().__init__(reason, diverged)
+        self.diverged = diverged
+
+    def __str__(self) -> str:
+        """The reason."""
+        return str(self.args[0])
 
 
 def run(task: Callable[[Config], Any]) -> None:
@@ -102,7 +110,7 @@ class Job:
                     error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
                 if STOP_MARK in os.environ:
                     Path(os.environ[STOP_MARK]).touch()
-                raise JobFailed(_told(error)) from error
+                raise JobFailed(_told(error), isinstance(error, Diverged)) from error
             if self.full_errors or not isinstance(error, UserError | OmegaConfBaseException):
                 raise
             stop(_told(error), 2)

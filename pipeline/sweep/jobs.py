@@ -11,6 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline.app import JobFailed
 from pipeline.config import Config, Tracking, config_hash, flatten
 from pipeline.errors import Pruned, Stopped, UserError
 from pipeline.validation import resolve
@@ -38,6 +39,7 @@ class SweepJob:
     result: "Result | None" = None
     reused: bool = False
     failure: str | None = None  # why it failed
+    diverged: bool = False
     pruned: bool = False  # by a search
     folder: str = ""
 
@@ -65,6 +67,11 @@ class SweepJob:
         return self.result is None and self.failure is None and not self.pruned
 
     @property
+    def final(self) -> bool:
+        """Whether the same command would not change what has become of it."""
+        return not self.left and (self.failure is None or self.diverged or self.config is None)
+
+    @property
     def told(self) -> str:
         """Its overrides, as one would type them, without those of the sweep."""
         return " ".join(word for word in filter_overrides(self.overrides) if not word.startswith("sweep."))
@@ -78,6 +85,7 @@ class SweepJob:
             self.pruned = isinstance(value, Pruned)
         elif returned.status == JobStatus.FAILED:
             self.failure = str(value) or type(value).__name__
+            self.diverged = isinstance(value, JobFailed) and value.diverged
 
 
 def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:

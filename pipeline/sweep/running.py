@@ -194,8 +194,8 @@ class Sweep:
         if ranked:
             job, best = ranked[0]
             assert job.config is not None
-            # A later start may find a better one; params cannot be changed.
-            complete = not any(each.left or each.failure for each in self.jobs)
+            # Params cannot be changed: they wait until no later start can find a better one.
+            complete = all(each.final for each in self.jobs)
             parent.adopt(best, params(job.config) if complete else {})
 
 

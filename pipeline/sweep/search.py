@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +128,7 @@ class SearchSweeper(GridSweeper):
         for trial in self._next(optuna.create_study(), space):
             sweep.plan([*fixed, *_overrides(trial)])
         sweep.rehearse()
-        log.info("of %d trials: those that follow depend on these", self.trials)
+        sys.stdout.write(f"of {self.trials} trials: those that follow depend on these\n")
 
     def _environment(self, study: "Study", trial: int) -> dict[str, str]:
         where = {"storage": _url(self._file(study.study_name)), "study": study.study_name, "trial": trial}
