@@ -13,15 +13,15 @@ from pipeline.files import writing
 
 COLOURS = "viridis_r"
 MOST_CELLS = 200  # that have their number written in them
+TICKS = 6
 LEVEL = 8  # rates that can stand side by side without being turned
 
 Point = tuple[float, int, float]  # learning rate, batch size, validation error as a fraction
 
 
-def draw(points: Sequence[Point], title: str, path: Path) -> None:
-    """A PNG file of the points: a heat map where they fill a grid, of the best in each cell, else a scatter plot."""
+def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None:
+    """A PNG file of the points: for a grid a heat map of the best in each cell, for a search a scatter plot."""
     rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
-    cells = {(rate, size) for rate, size, _ in points}
     figure = Figure(
         figsize=(max(7.0, 2.5 + 0.55 * min(len(rates), 24)), max(3.2, 1.6 + 0.45 * len(sizes))),
         dpi=100,
@@ -32,10 +32,7 @@ def draw(points: Sequence[Point], title: str, path: Path) -> None:
     best, worst = (100 * choose(error for _, _, error in points) for choose in (min, max))
     # Colours end at twice the best error, or a job that learned nothing would make all others look alike.
     colours = {"cmap": COLOURS, "vmin": best, "vmax": min(worst, 2 * best)}
-    if len(cells) > len(rates) * len(sizes) / 2:
-        shown = _heat_map(axes, points, colours)
-    else:
-        shown = _scatter(axes, points, colours)
+    shown = _heat_map(axes, points, colours) if grid else _scatter(axes, points, colours)
     axes.set_xlabel("learning rate")
     axes.set_ylabel("batch size")
     axes.set_title(title, fontsize=11, parse_math=False)
@@ -69,5 +66,8 @@ def _scatter(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> An
     axes.set_yscale("log", base=2)
     axes.set_yticks(sorted(set(sizes)), [str(size) for size in sorted(set(sizes))])
     axes.minorticks_off()
-    axes.grid(color="0.9", zorder=-1)
+    rates_shown = np.geomspace(min(rates), max(rates), TICKS)  # powers of ten alone would be too few
+    axes.set_xticks(rates_shown, [f"{rate:.2g}" for rate in rates_shown])
+    axes.set_axisbelow(True)
+    axes.grid(color="0.9")
     return shown

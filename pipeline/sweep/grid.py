@@ -19,6 +19,8 @@ from pipeline.sweep.running import Sweep
 class GridSweeper(BasicSweeper):
     """Every combination of the values given; tasks that are not `Banked` are swept as by Hydra's own."""
 
+    grid = True
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Note what Hydra hands over."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
@@ -38,7 +40,7 @@ class GridSweeper(BasicSweeper):
         assert self.launcher is not None
         if isinstance(self.launcher, BankLauncher):
             self.launcher.check()
-        sweep = Sweep(self.config, self.hydra_context, self.launcher)
+        sweep = Sweep(self.config, self.hydra_context, self.launcher, grid=self.grid)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         self.run(sweep, parser.parse_overrides([*self._parse_config(), *arguments]))
         return [sweep.returned]

@@ -24,7 +24,7 @@ def table(jobs: Sequence[SweepJob]) -> tuple[list[str], list[list[object]]]:
     return columns, rows
 
 
-def write(jobs: Sequence[SweepJob], title: str, folder: Path) -> list[Path]:
+def write(jobs: Sequence[SweepJob], title: str, folder: Path, *, grid: bool) -> list[Path]:
     """Write leaderboard.csv and leaderboard.png into the folder; the picture needs a finished job."""
     columns, rows = table(jobs)
     write_csv(folder / "leaderboard.csv", columns, rows)
@@ -37,7 +37,7 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path) -> list[Path]:
     ]
     from pipeline.figures import sweep  # imports matplotlib, which Hydra would load for every command
 
-    sweep.draw(points, title, folder / "leaderboard.png")
+    sweep.draw(points, title, folder / "leaderboard.png", grid=grid)
     return [folder / "leaderboard.csv", folder / "leaderboard.png"]
 
 

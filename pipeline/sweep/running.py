@@ -30,12 +30,13 @@ log = logging.getLogger(__name__)
 class Sweep:
     """The jobs that one command asks for."""
 
-    def __init__(self, config: DictConfig, context: HydraContext, launcher: Launcher) -> None:
+    def __init__(self, config: DictConfig, context: HydraContext, launcher: Launcher, *, grid: bool) -> None:
         from pipeline.data import prepared  # imports NumPy, which Hydra would load for every command
 
         self.config = config
         self.loader = context.config_loader
         self.launcher = launcher
+        self.grid = grid  # or a search
         self.folder = Path(config.hydra.sweep.dir)
         self.data_md5 = prepared.data_md5()
         self.history = History(self.data_md5)
@@ -187,7 +188,7 @@ class Sweep:
     def _keep(self, parent: "Parent") -> None:
         ranked = finished(self.jobs)
         title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
-        for path in leaderboard.write(self.jobs, title, self.folder):
+        for path in leaderboard.write(self.jobs, title, self.folder, grid=self.grid):
             parent.artifact(path)
         parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
         parent.note(counts(self.jobs), {})

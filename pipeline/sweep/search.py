@@ -34,6 +34,8 @@ SAMPLERS = ("tpe", "random")
 class SearchSweeper(GridSweeper):
     """`interval(a,b)`, `tag(log,interval(a,b))` and lists are sampled; all else is as for the grid."""
 
+    grid = False
+
     def __init__(  # noqa: PLR0913 - the keys of conf/sweep/search.yaml
         self,
         *,
