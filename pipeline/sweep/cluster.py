@@ -28,7 +28,7 @@ from pipeline.sweep.launcher import BankLauncher, grouped, run_bank
 from pipeline.tracking import GIVEN_URI
 
 CONNECT_SECONDS = 10
-END_SECONDS = 20  # that interrupted workers have to end their runs
+END_SECONDS = 60  # that interrupted workers have to end their runs
 
 
 class RayLauncher(BankLauncher):
