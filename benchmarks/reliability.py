@@ -48,6 +48,7 @@ class _Sweep:
 
 def main() -> None:
     """Kill and start again, and count what was lost."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs would hand down ignored
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = _Sweep(Path(folder) / "undisturbed")
@@ -59,7 +60,7 @@ def main() -> None:
         for number, which in zip(range(KILLS), itertools.cycle(SIGNALS), strict=False):
             sweep = _Sweep(Path(folder) / str(number))
             sweep.folder.mkdir()
-            _disturb(sweep, which, took)
+            counts["sweeps that a signal ended"] += _disturb(sweep, which, took)
             sweep.start().wait()
             counts.update(_judge(sweep.runs(), expected))
             sys.stdout.write(f"{number + 1} of {KILLS}: {dict(counts)}\n")
@@ -67,7 +68,7 @@ def main() -> None:
     told = markdown(
         f"{KILLS} sweeps of {len(expected)} jobs, each killed (-9, TERM or INT) at a random moment and started again",
         ("what", "how many"),
-        [(what, str(counts[what])) for what in ("jobs expected", *_FAULTS)],
+        [(what, str(counts[what])) for what in ("sweeps that a signal ended", "jobs expected", *_FAULTS)],
     )
     write_text(ROOT / "benchmarks" / "reliability.md", f"# Reliability\n\n{machine.description()}\n\n{told}\n")
     sys.exit(any(counts[fault] for fault in _FAULTS))
@@ -76,13 +77,14 @@ def main() -> None:
 _FAULTS = ("lost", "other metrics", "trained twice", "left RUNNING", "more parents than one")
 
 
-def _disturb(sweep: _Sweep, which: signal.Signals, took: float) -> None:
+def _disturb(sweep: _Sweep, which: signal.Signals, took: float) -> bool:
+    """Whether the signal ended it, and not its last job."""
     process = sweep.start()
     try:
         process.wait(random.SystemRandom().uniform(0, took))
     except subprocess.TimeoutExpired:
         process.send_signal(which)
-        process.wait()
+    return process.wait() in (-which, 128 + which)
 
 
 def _results(runs: list[Run]) -> dict[str, list[dict[str, float]]]:

@@ -28,15 +28,11 @@ STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=s
 
 
 class JobFailed(Exception):
-    """A job of a sweep failed, for this reason; its log has the traceback. One that diverged would do so again."""
+    """A job of a sweep failed, for this reason; its log has the traceback."""
 
-    def __init__(self, reason: str, diverged: bool = False) -> None:  # noqa: FBT001, FBT002 - pickled by position
-        super().__init__(reason, diverged)
-        self.diverged = diverged
 
-    def __str__(self) -> str:
-        """The reason."""
-        return str(self.args[0])
+class JobDiverged(JobFailed):
+    """It would diverge again."""
 
 
 def run(task: Callable[[Config], Any]) -> None:
@@ -110,7 +106,8 @@ class Job:
                     error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
                 if STOP_MARK in os.environ:
                     Path(os.environ[STOP_MARK]).touch()
-                raise JobFailed(_told(error), isinstance(error, Diverged)) from error
+                failed = JobDiverged if isinstance(error, Diverged) else JobFailed
+                raise failed(_told(error)) from error
             if self.full_errors or not isinstance(error, UserError | OmegaConfBaseException):
                 raise
             stop(_told(error), 2)

@@ -19,10 +19,9 @@ def lines(overrides: Sequence[str], choices: Mapping[str, str]) -> list[str]:
         key, _, value = override.lstrip("+").partition("=")
         if key.startswith(("hydra", "sweep", "tracking")):
             continue
-        where = _file(key, choices)
         if key.startswith("~"):
             edits.append(f"remove from conf/: {key[1:]}")
-        elif where is None:
+        elif (where := _file(key, choices)) is None:
             edits.append(f"choose in conf/config.yaml, under defaults: {key}: {value}")
         else:
             words += ["-S", shlex.quote(f"{where}={value}")]

@@ -86,8 +86,8 @@ def _cluster(address: str | None) -> Iterator[ModuleType]:
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"the Ray cluster at {where} cannot be used ({reason}): start it with `ray start --head`, or choose "
-            "another one with hydra.launcher.address or RAY_ADDRESS"
+            f"the Ray cluster at {where} cannot be used ({reason}): start it with `ray start --head`, set "
+            "RAY_AUTH_MODE=token if it has one, or choose another one with hydra.launcher.address or RAY_ADDRESS"
         ) from error
     interrupts.listen()  # Ray has put its own handler in the place of ours
     try:
@@ -181,7 +181,7 @@ def _take(ray: ModuleType, task: Any, bank: list[BankJob]) -> None:
 
 def _lose(bank: list[BankJob], reason: str) -> None:
     """Let the jobs fail whose worker cannot tell any more what became of them."""
-    from pipeline.tracking import search, store  # imports MLflow
+    from pipeline.tracking import processes, store  # imports MLflow
 
     sys.stdout.flush()
     for job in bank:
@@ -194,4 +194,4 @@ def _lose(bank: list[BankJob], reason: str) -> None:
         job.returned = JobReturn(overrides=words, hydra_cfg=job.config, status=JobStatus.FAILED)
         job.returned.return_value = JobFailed(reason)
         with suppress(UserError, OmegaConfBaseException):  # where the store cannot be used, no run began
-            search.end_as_failed(store.connect(tracking_of(job.config)), folder, reason)
+            processes.end_as_failed(store.connect(tracking_of(job.config)), folder, reason)

@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 from pipeline.app import Job
 from pipeline.errors import UserError
 from pipeline.sweep.banked import Banked
-from pipeline.sweep.launcher import BankLauncher
 from pipeline.sweep.running import Sweep
 
 
@@ -38,8 +37,6 @@ class GridSweeper(BasicSweeper):
         assert self.config is not None
         assert self.hydra_context is not None
         assert self.launcher is not None
-        if isinstance(self.launcher, BankLauncher):
-            self.launcher.check()
         sweep = Sweep(self.config, self.hydra_context, self.launcher, grid=self.grid)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         self.run(sweep, parser.parse_overrides([*self._parse_config(), *arguments]))

@@ -110,7 +110,7 @@ class BankJob:
         try:
             with self.current(), self.job.telling():
                 yield
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - any error of a job is that job's end only
             self.returned.status = JobStatus.FAILED
             self.returned.return_value = error.with_traceback(None)  # whose frames would keep the whole bank in memory
 

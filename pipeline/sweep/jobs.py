@@ -1,17 +1,16 @@
 """A sweep's jobs: what each is to train, and what has become of it."""
 
 import copy
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.app import JobFailed
+from pipeline.app import JobDiverged
 from pipeline.config import Config, Tracking, config_hash, flatten
 from pipeline.errors import Pruned, Stopped, UserError
 from pipeline.validation import resolve
@@ -85,7 +84,7 @@ class SweepJob:
             self.pruned = isinstance(value, Pruned)
         elif returned.status == JobStatus.FAILED:
             self.failure = str(value) or type(value).__name__
-            self.diverged = isinstance(value, JobFailed) and value.diverged
+            self.diverged = isinstance(value, JobDiverged)
 
 
 def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:
@@ -103,7 +102,9 @@ def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:
 
 def tracking_of(composed: DictConfig) -> Tracking:
     """The section of a composed configuration, the rest of which may be refused."""
-    return Tracking(**{field.name: composed.tracking[field.name] for field in dataclasses.fields(Tracking)})
+    tracking = OmegaConf.to_object(composed.tracking)
+    assert isinstance(tracking, Tracking)
+    return tracking
 
 
 def varied(jobs: Sequence[SweepJob]) -> list[str]:

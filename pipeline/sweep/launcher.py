@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
-from omegaconf import open_dict
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
 
 from pipeline import interrupts
 from pipeline.app import Job
@@ -27,16 +28,21 @@ class BankLauncher(BasicLauncher):
         super().__init__()
         self.heads = heads
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run the jobs, and give what became of them in their order.
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Note what Hydra hands over.
 
         Raises:
             UserError: a bank would have no head.
         """
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if self.heads < 1:
+            raise UserError(f"hydra.launcher.heads={self.heads} is not allowed: it must be at least 1")
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs, and give what became of them in their order."""
         job = self.task_function
         if not isinstance(job, Job) or not isinstance(job.task, Banked):
             return super().launch(job_overrides, initial_job_idx)
-        self.check()
         assert self.config is not None
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -44,15 +50,6 @@ class BankLauncher(BasicLauncher):
         jobs = [self._job(overrides, number, job) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         self.run(jobs)
         return [each.returned for each in jobs]
-
-    def check(self) -> None:
-        """Refuse banks without heads.
-
-        Raises:
-            UserError: they would have none.
-        """
-        if self.heads < 1:
-            raise UserError(f"hydra.launcher.heads={self.heads} is not allowed: it must be at least 1")
 
     def run(self, jobs: list[BankJob]) -> None:
         """Run the jobs, bank after bank."""

@@ -43,16 +43,16 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path, *, grid: bool) -> 
 
 def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
     """The first rows for a terminal."""
-    keys = varied(jobs)
-    header = ["", *map(_label, keys), "validation error", "loss", "epoch", "run"]
-    shown = [header]
-    for rank, (job, result) in enumerate(finished(jobs)[:most], 1):
-        assert job.config is not None
-        values = dict(flatten(job.config))
-        own = [f"{values[key]:.6g}" if isinstance(values[key], float) else str(values[key]) for key in keys]
-        measured = [f"{result.valid_error:.2%}", f"{result.valid_loss:.4f}", str(result.epoch)]
-        shown.append([str(rank), *own, *measured, result.run_id + (" (finished before)" if job.reused else "")])
-    widths = [max(len(row[column]) for row in shown) for column in range(len(header) - 1)]
+    keys = [_label(key) for key in varied(jobs)]
+    columns, rows = table(jobs)
+    shown = [["", *keys, "validation error", "loss", "epoch", "run"]]
+    for row in rows[:most]:
+        of = dict(zip(columns, row, strict=True))
+        own = [f"{of[key]:.6g}" if isinstance(of[key], float) else str(of[key]) for key in keys]
+        measured = [f"{of['best/valid_error']:.2%}", f"{of['best/valid_loss']:.4f}", str(of["best/epoch"])]
+        run = f"{of['run_id']} (finished before)" if of["reused"] else str(of["run_id"])
+        shown.append([str(of["rank"]), *own, *measured, run])
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]) - 1)]
     return [
         "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in shown
     ]

@@ -60,7 +60,7 @@ class Sweep:
         if not self.jobs:
             raise UserError("no job is left of the sweep: a range or a list is empty")
         if not any(job.config for job in self.jobs):
-            settings(self.loader.load_sweep_config(self.config, self.jobs[0].overrides), refuse=True)
+            settings(self.jobs[0].composed, refuse=True)
 
     def rehearse(self) -> None:
         """Tell what would run, and what would be skipped."""

@@ -7,12 +7,13 @@ import socket
 import uuid
 from pathlib import Path
 
-from mlflow.entities import RunStatus
+from mlflow.entities import Run, RunStatus
 
 from pipeline.tracking import search
 from pipeline.tracking.store import Store
 
 TAG = "process"
+RUNNING = "attributes.status = 'RUNNING'"
 RANDOM = 1 << 40  # the bit that Python's uuid sets in an address of its own invention, where there is no network card
 
 
@@ -41,10 +42,21 @@ def is_gone(process: str) -> bool:
 @functools.cache  # what is left by others is looked for once
 def close_orphans(store: Store) -> None:
     """End the experiment's RUNNING runs whose process is gone as KILLED."""
-    for run in search.runs(store, "attributes.status = 'RUNNING'"):
+    for run in search.runs(store, RUNNING):
         if TAG in run.data.tags and is_gone(run.data.tags[TAG]):
-            store.client.set_tag(run.info.run_id, "failure", "killed: its process ended without a word")
-            store.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+            _end(store, run, RunStatus.KILLED, "killed: its process ended without a word")
+
+
+def end_as_failed(store: Store, folder: str, reason: str) -> None:
+    """End the run of the job in that folder, if it is RUNNING: its process died and cannot do so itself."""
+    for run in search.runs(store, RUNNING):
+        if run.data.tags.get("output_dir") == folder:
+            _end(store, run, RunStatus.FAILED, reason)
+
+
+def _end(store: Store, run: Run, status: int, reason: str) -> None:
+    store.client.set_tag(run.info.run_id, "failure", reason)
+    store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
 
 
 def _machine() -> str:

@@ -43,14 +43,6 @@ def results(store: Store, data_md5: str, code_hash: str) -> dict[str, list[Resul
     return found
 
 
-def end_as_failed(store: Store, folder: str, reason: str) -> None:
-    """End the run of the job in that folder, if it is RUNNING: its process died and cannot do so itself."""
-    for run in runs(store, "attributes.status = 'RUNNING'"):
-        if run.data.tags.get("output_dir") == folder:
-            store.client.set_tag(run.info.run_id, "failure", reason)
-            store.client.set_terminated(run.info.run_id, "FAILED")
-
-
 def trained(store: Store, model_sha256: str, config_hash: str, likely: str | None) -> str | None:
     """The id of the run that made this model file with these settings: the likely one if it did, else the latest."""
     made = f"tags.`model.sha256` = '{model_sha256}' and tags.`config.hash` = '{config_hash}'"

@@ -28,6 +28,17 @@ class Project:
             check=False,
         )
 
+    def start(self, name: str, *overrides: str) -> "subprocess.Popen[str]":
+        """Start a stage's command, and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", f"pipeline.{name}", *overrides],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def environment(self, **more: str) -> dict[str, str]:
         """The test's environment, with this Python's commands first and this project's code importable."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HYDRA_"))}

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,17 +18,6 @@ GRID = ("train.learning_rate=0.05,0.1,0.3", "train.batch_size=48,64,200,400", "t
 
 def sweep(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
     return project.stage("train", "-m", *GRID, *words)
-
-
-def start(project: Project, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", "-m", *words],
-        cwd=project.folder,
-        env=project.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def metrics(project: Project) -> Mapping[str, list[tuple[str, float, int]]]:
@@ -61,7 +49,7 @@ def test_killed_at_any_moment_and_started_again_it_is_as_undisturbed(
     undisturbed: Project, changeable: Project, number: int
 ) -> None:
     """The same runs, metric for metric, none twice, under one parent; no folder written twice; none left RUNNING."""
-    process = start(changeable, *GRID)
+    process = changeable.start("train", "-m", *GRID)
     jobs = random.SystemRandom().randrange(1, 12)
     end = time.monotonic() + 120
     while len(list(changeable.folder.glob("outputs/sweep/*/*_lr*/history.csv"))) < jobs and process.poll() is None:
@@ -196,7 +184,7 @@ def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
 def test_two_sweeps_at_once_do_not_mix(changeable: Project) -> None:
     """Nor do two starts of the same command: each has a parent of its own, and ends its own runs only."""
     endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")
-    processes = [start(changeable, *endless) for _ in range(2)]
+    processes = [changeable.start("train", "-m", *endless) for _ in range(2)]
     end = time.monotonic() + 120
     while len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) < 2:
         assert time.monotonic() < end

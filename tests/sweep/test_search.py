@@ -2,8 +2,6 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 
 import optuna
 import pytest
@@ -67,14 +65,7 @@ def test_finished_search_has_nothing_to_do(undisturbed: Project) -> None:
 
 def test_killed_search_goes_on_as_undisturbed(undisturbed: Project, changeable: Project) -> None:
     """The same study under the same parent: the same trials are sampled, pruned and finished, metric for metric."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", *SEARCH],
-        cwd=changeable.folder,
-        env=changeable.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = changeable.start("train", *SEARCH)
     assert process.stdout is not None
     for line in process.stdout:
         if "job 8" in line or "job 9" in line:

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -198,10 +197,8 @@ def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> Non
 
     A head that has ended ends its job, and the others' metrics arrive while they train.
     """
-    command = [sys.executable, "-m", "pipeline.train", "-m", "train.epochs=1,1000000,2000000", "train.patience=1000000"]
-    process = subprocess.Popen(
-        command, cwd=changeable.folder, env=changeable.environment(), stdout=subprocess.PIPE, text=True
-    )
+    words = ("train.epochs=1,1000000,2000000", "train.patience=1000000")
+    process = changeable.start("train", "-m", *words)
     end = time.monotonic() + 120
     while seen(changeable) != ["FINISHED", "RUNNING", "RUNNING"]:
         assert time.monotonic() < end

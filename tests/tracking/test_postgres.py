@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -55,10 +53,7 @@ def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Proje
     rates = ",".join(str(rate / 100) for rate in range(1, 21))
     words = [f"train.learning_rate={rates}", "train.epochs=1000000", "train.patience=1000000"]
     where = [f"tracking.uri={server}", "tracking.experiment=interrupted", "tracking.weight_images_every=1000"]
-    command = [sys.executable, "-m", "pipeline.train", "-m", *words, *where]
-    process = subprocess.Popen(
-        command, cwd=changeable.folder, env=changeable.environment(), stdout=subprocess.PIPE, text=True
-    )
+    process = changeable.start("train", "-m", *words, *where)
     client, end = MlflowClient(server), time.monotonic() + 120
     while states(client) != ["RUNNING"] * 20:
         assert time.monotonic() < end

@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -84,15 +82,7 @@ def test_interrupted_run_is_killed_and_keeps_its_metrics(
     number: signal.Signals, told: str, changeable: Project
 ) -> None:
     """A run that stays RUNNING for ever is a lie."""
-    command = [sys.executable, "-m", "pipeline.train", "train.epochs=1000000", "train.patience=1000000"]
-    process = subprocess.Popen(
-        command,
-        cwd=changeable.folder,
-        env=changeable.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = changeable.start("train", "train.epochs=1000000", "train.patience=1000000")
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("epoch 5:"):
