@@ -12,6 +12,7 @@ DVC_YAML = ROOT / "dvc.yaml"
 PREPARED = ROOT / "prepared"
 MODELS = ROOT / "models"
 REPORTS = ROOT / "reports"
+OPTIMUM = ROOT / "optimum" / "optimum.json"
 
 
 def home() -> Path:

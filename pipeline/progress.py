@@ -25,3 +25,8 @@ def bytes_bar(name: str, total: int) -> "tqdm[Any]":
 def epochs_bar(total: int) -> "tqdm[Any]":
     """A bar that counts epochs."""
     return tqdm(total=total, desc="training", unit="epoch", disable=not on_terminal())
+
+
+def iterations_bar(total: int) -> "tqdm[Any]":
+    """A bar that counts a solver's iterations, of which it may need fewer."""
+    return tqdm(total=total, desc="optimum", unit="iteration", leave=False, disable=not on_terminal())
