@@ -6,54 +6,79 @@ python -m pipeline.evaluate
 import json
 import logging
 import shutil
+from typing import TYPE_CHECKING
 
 from pipeline import app
 from pipeline.config import Config, config_hash, whole_batches
+from pipeline.convex import files as optimum
+from pipeline.convex.objective import Objective
 from pipeline.data import prepared
 from pipeline.errors import UserError
 from pipeline.files import sha256, write_csv, write_text, writing
 from pipeline.paths import MODELS, REPORTS
 from pipeline.validation import check_batch_size
 
+if TYPE_CHECKING:
+    from pipeline.model.evaluation import Evaluation
+
 MODEL, HISTORY, RUN_ID = (MODELS / name for name in ("model.keras", "history.csv", "run_id"))
+PREDICTIONS, PLOTS = REPORTS / "predictions.csv", REPORTS / "plots"
 
 log = logging.getLogger("pipeline.evaluate")
 
 
 def evaluate(config: Config) -> None:
-    """Write reports/metrics.json and reports/plots/, and add the test figures to the run that train made."""
-    (test,) = prepared.read(config, "test")
+    """Write reports/, and add its figures to the run that train made."""
+    train, test = prepared.read(config, "train", "test")
     if config.train.drop_last:
         check_batch_size(config.train, test=len(test))
     test = test[: whole_batches(len(test), config.train)]
     for path in (MODEL, HISTORY):
         if not path.is_file():
             raise UserError(f"{path} is not there: run `dvc repro train`")
-    # TensorFlow and MLflow take seconds to import: only now that the configuration is known to be sound.
-    from pipeline.model import files, measures, softmax
-    from pipeline.tracking import search
-    from pipeline.tracking.run import Run
-    from pipeline.tracking.store import connect
+    lowest = optimum.read(config)
+    # TensorFlow takes seconds to import: only now that the configuration is known to be sound.
+    from pipeline.model import evaluation, files
 
     model = files.load(MODEL)
     if model.input_shape[1] != test.pixels.shape[1] or model.output_shape[1] <= test.labels.max():
         raise UserError(f"{MODEL} was trained on other data than prepared/ holds: run `dvc repro train`")
-    logits = softmax.predict_logits(model, test.pixels)
-    predicted, score = logits.argmax(axis=1), measures.score(logits, test.labels)
-    classes = measures.per_class(predicted, test.labels, logits.shape[1])
-    macro_f1 = sum(values["f1"] for values in classes.values()) / len(classes)
-    # Named as in MLflow; a key that is just "error" would make DVC report that it failed to load the file.
-    totals = {"test/error": score.error, "test/loss": score.loss, "test/macro_f1": macro_f1}
+    found = evaluation.evaluate(model, test)
+    weights, bias = (array.astype("float64") for array in model.get_weights())
+    objective = Objective(train, config.model.pixel_divisor, config.train.l2)(weights, bias).objective
+    gap = objective - lowest.objective
+    found.metrics.update({"train/objective": objective, "train/objective_gap": gap})
+    _write(config, found)
+    error, low, high, loss = (found.metrics[f"test/{name}"] for name in ("error", "error_low", "error_high", "loss"))
+    log.info("test error %.2f %%, loss %.4f nats, over %d images", 100 * error, loss, len(test))
+    log.info("95 %% interval of the test error: %.2f to %.2f %%", 100 * low, 100 * high)
+    log.info("expected calibration error %.2f %%", 100 * found.calibration.error)
+    least = "" if lowest.proven else "at least "
+    log.info("training objective %.4f nats, %s%.4f above the optimum", objective, least, gap)
+    _track(config, found)
 
-    write_text(REPORTS / "metrics.json", json.dumps(totals, indent=2) + "\n")
-    rows = ((label, *of.values()) for label, of in classes.items())
-    write_csv(REPORTS / "plots" / "classes.csv", ("class", "precision", "recall", "f1"), rows)
-    pairs = zip(test.labels.tolist(), predicted.tolist(), strict=True)
-    write_csv(REPORTS / "plots" / "confusion.csv", ("actual", "predicted"), pairs)
-    with writing(REPORTS / "plots" / "learning_curves.csv") as temporary:
+
+def _write(config: Config, found: "Evaluation") -> None:
+    """Write reports/."""
+    from pipeline.figures import evaluation, learning_curves
+
+    write_text(REPORTS / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
+    found.seen.write(PREDICTIONS)
+    rows = ((label, *of.values()) for label, of in found.classes.items())
+    write_csv(PLOTS / "classes.csv", ("class", "precision", "recall", "f1"), rows)
+    with writing(PLOTS / "learning_curves.csv") as temporary:
         shutil.copyfile(HISTORY, temporary)
+    history = learning_curves.read(HISTORY)
+    evaluation.draw(found.seen, found.classes, found.calibration, history, config.data.name, PLOTS)
 
-    log.info("test error %.2f %%, loss %.4f nats, over %d images", 100 * score.error, score.loss, len(test))
+
+def _track(config: Config, found: "Evaluation") -> None:
+    """Add metrics and files to the run that made the model, if it is in the store."""
+    from pipeline.figures import evaluation
+    from pipeline.tracking import search
+    from pipeline.tracking.run import Run
+    from pipeline.tracking.store import connect
+
     store = connect(config.tracking)
     likely = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
     run_id = search.trained(store, sha256(MODEL), config_hash(config), likely)
@@ -63,10 +88,12 @@ def evaluate(config: Config) -> None:
         )
         return
     run = Run(store, lambda: run_id)
-    run.metrics(totals)
-    run.metrics({f"test/{name}/{label}": value for label, of in classes.items() for name, value in of.items()})
+    run.metrics(found.metrics)
+    run.metrics({f"test/{name}/{label}": value for label, of in found.classes.items() for name, value in of.items()})
     run.flush()
-    run.artifact(REPORTS / "plots" / "confusion.csv")
+    run.artifact(PREDICTIONS)
+    for name in evaluation.NAMES:
+        run.artifact(PLOTS / name, "figures")
     run.wait()
 
 

@@ -51,7 +51,7 @@ def test_fresh_clone_says_how_to_prepare(fresh: Project) -> None:
 )
 def test_other_data_than_asked_for_are_refused(override: str, told: str, digits: Project) -> None:
     """Another set, or another split."""
-    for stage in ("train", "evaluate"):
+    for stage in ("optimum", "train", "evaluate"):
         done = digits.stage(stage, override)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1

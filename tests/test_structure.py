@@ -12,7 +12,7 @@ from tests.support.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "optuna", "ray"}
-STAGES = ("compose", "fetch", "preprocess", "train", "evaluate")
+STAGES = ("compose", "fetch", "preprocess", "optimum", "train", "evaluate")
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
 
 

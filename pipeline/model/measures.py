@@ -24,6 +24,12 @@ def score(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> Sco
     return Score(float(losses.mean()), float((wide.argmax(axis=1) != labels).mean()))
 
 
+def confidence(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The softmax probability of the class with the largest logit, float64 (N,), of logits (N, classes)."""
+    wide = logits.astype(np.float64)
+    return np.asarray(1 / np.exp(wide - wide.max(axis=1, keepdims=True)).sum(axis=1))
+
+
 def per_class(
     predicted: npt.NDArray[np.intp], labels: npt.NDArray[np.uint8], classes: int
 ) -> dict[str, dict[str, Any]]:

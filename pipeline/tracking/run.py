@@ -71,9 +71,9 @@ class Run:
         """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""
         self._lane.post(lambda: self._client.log_image(self.id, image, key=key, step=step))
 
-    def artifact(self, path: Path) -> None:
-        """Keep a copy of the file as it will be when its turn comes."""
-        self._lane.post(lambda: self._client.log_artifact(self.id, str(path)))
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Keep a copy of the file, in a folder of the run's, as it will be when its turn comes."""
+        self._lane.post(lambda: self._client.log_artifact(self.id, str(path), folder or None))
 
     def model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
         """Keep the model. The figures are metrics of both, model and run."""

@@ -7,10 +7,11 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.project import Project
-from tests.support.stores import runs
+from tests.support.stores import client_of, runs
 
 
 def ran(output: str) -> set[str]:
@@ -27,13 +28,14 @@ def test_second_repro_has_nothing_to_do(digits: Project) -> None:
 
 
 def test_dag_is_the_chain_with_data_dvc(digits: Project) -> None:
-    """Beside compose: fetch -> data.dvc -> preprocess -> train -> evaluate."""
+    """Beside compose: fetch -> data.dvc -> preprocess -> train -> evaluate, and optimum, which nothing trains with."""
     graph = digits.run("dvc", "dag", "--mermaid").stdout
     nodes = dict(re.findall(r'(node\d+)\["(.+?)"\]', graph))
     edges = {(nodes[a], nodes[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", graph)}
     chain = ["fetch", "data.dvc", "preprocess", "train", "evaluate"]
     assert set(pairwise(chain)) <= edges
-    assert ("compose", "train") in edges
+    assert {("compose", "train"), ("preprocess", "optimum"), ("optimum", "evaluate")} <= edges
+    assert ("optimum", "train") not in edges
 
 
 def test_training_setting_reruns_compose_train_and_evaluate_only(changeable: Project) -> None:
@@ -74,9 +76,65 @@ def test_metrics_and_plots_are_shown(digits: Project) -> None:
     assert plots.returncode == 0, plots.stderr
     assert "failed" not in plots.stderr
     page = (digits.folder / "dvc_plots/index.html").read_text()
-    for title in ("Mean negative log-likelihood", "Error", "Test images by actual and predicted class", "F1 of each"):
+    for title in ("Mean negative log-likelihood", "Error", "Test images by true and predicted class", "F1 of each"):
         assert title in page
-    assert "weights.png" in page
+    for name in ("weights", "learning_curves", "confusion", "mistakes", "calibration", "classes"):
+        assert f"{name}.png" in page
+
+
+def test_evaluation_is_on_disk_and_in_the_run(digits: Project) -> None:
+    """Its figures, told by other formulas from the predictions, which are there image by image."""
+    metrics = json.loads((digits.folder / "reports/metrics.json").read_text())
+    table = np.genfromtxt(digits.folder / "reports/predictions.csv", delimiter=",", names=True)
+    np.testing.assert_array_equal(table["image"], np.arange(297))
+    np.testing.assert_array_equal(table["label"], np.load(digits.folder / "prepared/test_labels.npy"))
+    assert ((table["probability"] > 0.1) & (table["probability"] <= 1)).all()
+    right = table["predicted"] == table["label"]
+    assert metrics["test/error"] == pytest.approx(1 - right.mean())
+    assert metrics["test/error_low"] < metrics["test/error"] < metrics["test/error_high"]
+    bins = np.ceil(15 * table["probability"])
+    gaps = [abs(right[bins == each].mean() - table["probability"][bins == each].mean()) for each in np.unique(bins)]
+    expected = np.average(gaps, weights=np.unique(bins, return_counts=True)[1])
+    assert metrics["test/calibration_error"] == pytest.approx(expected, abs=1e-5)
+
+    (run,) = runs(digits.folder)
+    assert {name: run.data.metrics[name] for name in metrics} == metrics
+    client = client_of(digits.folder)
+    kept = {file.path for file in client.list_artifacts(run.info.run_id, "figures")}
+    names = ("learning_curves", "confusion", "mistakes", "calibration", "classes")
+    assert kept == {f"figures/{name}.png" for name in names}
+    assert all((digits.folder / f"reports/plots/{name}.png").is_file() for name in names)
+
+
+def test_digits_can_be_separated(digits: Project) -> None:
+    """So no weights are the best, and the model's whole objective, its mean loss, is above the infimum, 0."""
+    optimum = json.loads((digits.folder / "optimum/optimum.json").read_text())
+    assert optimum["objective"] == optimum["lower_bound"] == 0
+    metrics = json.loads((digits.folder / "reports/metrics.json").read_text())
+    assert metrics["train/objective_gap"] == metrics["train/objective"]
+    last = (digits.folder / "models/history.csv").read_text().splitlines()[-1]
+    assert metrics["train/objective"] == pytest.approx(float(last.split(",")[1]), rel=0.5)
+    done = digits.stage("optimum")
+    assert "no image is wrong, so that the objective's infimum is 0 nats" in done.stdout
+
+
+def test_evaluate_refuses_another_objective_s_optimum(changeable: Project) -> None:
+    """The distance to it would mean nothing; one that is damaged or absent is told too."""
+    file = changeable.folder / "optimum/optimum.json"
+    content = file.read_text()
+    for text, override, told in (
+        (content, "train.l2=0.1", "is of other data, pixel_divisor or l2 than asked for: run `dvc repro optimum`"),
+        (content[:40], "train.l2=0", "is damaged"),
+        ("", "train.l2=0", "is not there: run `dvc repro optimum`"),
+    ):
+        file.unlink()
+        if text:
+            file.write_text(text)
+        done = changeable.stage("evaluate", override)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert told in done.stderr
+        file.touch()
 
 
 def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) -> None:
@@ -171,8 +229,9 @@ def test_evaluate_refuses_a_model_of_other_data(changeable: Project) -> None:
 
 SETTINGS = [
     ("conf/data/digits.yaml", "  - scikit-learn:digits", "  - scikit-learn:digits\n  - /nowhere", {"fetch"}),
-    ("conf/data/digits.yaml", "validation: 300", "validation: 299", {"preprocess", "train", "evaluate"}),
-    ("conf/model/softmax.yaml", "pixel_divisor: 255 ", "pixel_divisor: 256 ", {"train", "evaluate"}),
+    ("conf/data/digits.yaml", "validation: 300", "validation: 299", {"preprocess", "optimum", "train", "evaluate"}),
+    ("conf/model/softmax.yaml", "pixel_divisor: 255 ", "pixel_divisor: 256 ", {"optimum", "train", "evaluate"}),
+    ("conf/train/sgd.yaml", "l2: 0 ", "l2: 0.001 ", {"optimum", "train", "evaluate"}),
     ("conf/train/sgd.yaml", "shuffle: true ", "shuffle: false", {"train", "evaluate"}),
     ("conf/tracking/sqlite.yaml", "weight_images_every: 10 ", "weight_images_every: 0 ", {"train", "evaluate"}),
     ("conf/config.yaml", "seed: 1 ", "seed: 2 ", {"train", "evaluate"}),

@@ -35,7 +35,7 @@ def test_run_of_the_pipeline_has_params_metrics_tags_and_files(digits: Project) 
     assert 0 < run.data.metrics["test/error"] < 0.2
     assert 0 < run.data.metrics["test/recall/7"] <= 1
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert {"weights.png", "history.csv", "confusion.csv", "images"} <= names
+    assert {"weights.png", "history.csv", "predictions.csv", "images", "figures"} <= names
 
 
 def test_weight_images_are_a_series_over_epochs(digits: Project) -> None:
