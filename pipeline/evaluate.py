@@ -31,7 +31,7 @@ def evaluate(config: Config) -> None:
             raise UserError(f"{path} is not there: run `dvc repro train`")
     # TensorFlow and MLflow take seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import files, measures, softmax
-    from pipeline.tracking import search
+    from pipeline.tracking import datasets, search
     from pipeline.tracking.run import Run
     from pipeline.tracking.store import connect
 
@@ -63,6 +63,7 @@ def evaluate(config: Config) -> None:
         )
         return
     run = Run(store, lambda: run_id)
+    run.inputs(datasets.inputs(config.data, prepared.data_md5(), {"test": test}))
     run.metrics(totals)
     run.metrics({f"test/{name}/{label}": value for label, of in classes.items() for name, value in of.items()})
     run.flush()
