@@ -27,6 +27,31 @@ class Subject:
     run: MlflowRun | None
     file: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return str(self.run.info.run_name) if self.run else self.word
+
+    @property
+    def id(self) -> str:
+        """The run's id; empty where no run is known."""
+        return str(self.run.info.run_id) if self.run else ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The run's params."""
+        return dict(self.run.data.params) if self.run else {}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's tags."""
+        return dict(self.run.data.tags) if self.run else {}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each of the run's metrics."""
+        return dict(self.run.data.metrics) if self.run else {}
+
 
 class Lookup:
     """An MLflow store in which there is something to find.
