@@ -63,7 +63,7 @@ def evaluate(config: Config) -> None:
         )
         return
     run = Run(store, lambda: run_id)
-    run.inputs(datasets.inputs(config.data, prepared.data_md5(), {"test": test}))
+    run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: test}))
     run.metrics(totals)
     run.metrics({f"test/{name}/{label}": value for label, of in classes.items() for name, value in of.items()})
     run.flush()

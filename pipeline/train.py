@@ -51,7 +51,7 @@ def train(config: Config) -> "Steps":
     close_orphans(store)
     data_md5 = prepared.data_md5()
     with open_run(store, config, data_md5) as run:
-        run.inputs(datasets.inputs(config.data, data_md5, {"training": data, "validation": valid}))
+        run.inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))
         model = softmax.build(
             data.pixels.shape[1],
             int(data.labels.max()) + 1,
@@ -70,7 +70,7 @@ def train(config: Config) -> "Steps":
         if config.train.report_test:
             test = test[: whole_batches(len(test), config.train)]
             score = measures.score(softmax.predict_logits(model, test.pixels), test.labels)
-            run.inputs(datasets.inputs(config.data, data_md5, {"test": test}))
+            run.inputs(datasets.inputs(config.data, data_md5, {datasets.TEST: test}))
             run.metrics({"test/loss": score.loss, "test/error": score.error})
             result += f", test error {100 * score.error:.6f} %"
 

@@ -9,6 +9,7 @@ from pipeline.config import Data
 from pipeline.data.labelled import LabelledImages
 
 CONTEXT = "mlflow.data.context"  # MLflow's tag for what a data set was used for
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
 def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> list[DatasetInput]:

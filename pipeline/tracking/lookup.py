@@ -12,10 +12,9 @@ from mlflow.exceptions import MlflowException
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.files import sha256
-from pipeline.tracking import registry, store
+from pipeline.tracking import datasets, registry, store
 
 RUN_ID = re.compile("[0-9a-f]{1,32}")
-CHAMPION = registry.CHAMPION
 MOST_NAMED = 5  # of several runs that a word may mean
 
 
@@ -51,6 +50,18 @@ class Subject:
     def metrics(self) -> dict[str, float]:
         """The last value of each of the run's metrics."""
         return dict(self.run.data.metrics) if self.run else {}
+
+    @property
+    def status(self) -> str:
+        """MLflow's state of the run."""
+        return str(self.run.info.status) if self.run else ""
+
+    @property
+    def test_digest(self) -> str:
+        """The hash of the data that it was evaluated on; empty where it was not."""
+        inputs = self.run.inputs.dataset_inputs if self.run and self.run.inputs else []
+        tested = [item.dataset.digest for item in inputs if any(tag.value == datasets.TEST for tag in item.tags)]
+        return str(tested[0]) if tested else ""
 
 
 class Lookup:
