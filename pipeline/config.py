@@ -97,6 +97,7 @@ class Tracking:
     experiment: str = MISSING
     weight_images_every: int = MISSING
     weight_image_limit: float = MISSING
+    system_metrics_every: float = MISSING
 
 
 @dataclass
@@ -109,6 +110,15 @@ class Sweep:
 
 
 @dataclass
+class Promotion:
+    """What `python -m pipeline.promote` asks of a run; it determines no run's result."""
+
+    model: str = MISSING
+    min_accuracy: float = MISSING
+    significance: float = MISSING
+
+
+@dataclass
 class Config:
     """Everything in conf/ but Hydra's own section."""
 
@@ -117,6 +127,7 @@ class Config:
     train: Train = MISSING
     tracking: Tracking = MISSING
     sweep: Sweep = MISSING
+    promotion: Promotion = MISSING
     seed: int = MISSING
 
 
@@ -138,8 +149,8 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def params(config: Config) -> dict[str, str]:
-    """What MLflow shows of a run's settings: all of them, but how its sweep was run."""
-    return {key: str(value) for key, value in flatten(config) if not key.startswith("sweep.")}
+    """What MLflow shows of a run's settings: all of them, but how its sweep was run and what promotion asks."""
+    return {key: str(value) for key, value in flatten(config) if not key.startswith(("sweep.", "promotion."))}
 
 
 def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:
@@ -158,5 +169,5 @@ def whole_batches(images: int, train: Train) -> int:
 def config_hash(config: Config) -> str:
     """SHA-256 of all settings that determine a training result; where data come from and runs go to do not."""
     sections = dataclasses.asdict(config)
-    del sections["tracking"], sections["sweep"], sections["data"]["sources"]
+    del sections["tracking"], sections["sweep"], sections["promotion"], sections["data"]["sources"]
     return hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()

@@ -75,7 +75,7 @@ def _write(config: Config, found: "Evaluation") -> None:
 def _track(config: Config, found: "Evaluation") -> None:
     """Add metrics and files to the run that made the model, if it is in the store."""
     from pipeline.figures import evaluation
-    from pipeline.tracking import search
+    from pipeline.tracking import datasets, search
     from pipeline.tracking.run import Run
     from pipeline.tracking.store import connect
 
@@ -88,6 +88,7 @@ def _track(config: Config, found: "Evaluation") -> None:
         )
         return
     run = Run(store, lambda: run_id)
+    run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
     run.metrics(found.metrics)
     run.metrics({f"test/{name}/{label}": value for label, of in found.classes.items() for name, value in of.items()})
     run.flush()

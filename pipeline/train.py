@@ -38,6 +38,7 @@ def train(config: Config) -> "Steps":
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import files, measures, softmax
     from pipeline.model.head import Head
+    from pipeline.tracking import datasets
     from pipeline.tracking.logged_model import SavedModel
     from pipeline.tracking.processes import close_orphans
     from pipeline.tracking.recorder import Recorder
@@ -48,7 +49,9 @@ def train(config: Config) -> "Steps":
     (folder / "run_id").unlink(missing_ok=True)  # of an earlier training into the same folder
     store = connect(config.tracking)
     close_orphans(store)
-    with open_run(store, config, prepared.data_md5()) as run:
+    data_md5 = prepared.data_md5()
+    with open_run(store, config, data_md5) as run:
+        run.inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))
         model = softmax.build(
             data.pixels.shape[1],
             int(data.labels.max()) + 1,
@@ -67,6 +70,7 @@ def train(config: Config) -> "Steps":
         if config.train.report_test:
             test = test[: whole_batches(len(test), config.train)]
             score = measures.score(softmax.predict_logits(model, test.pixels), test.labels)
+            run.inputs(datasets.inputs(config.data, data_md5, {datasets.TEST: test}))
             run.metrics({"test/loss": score.loss, "test/error": score.error})
             result += f", test error {100 * score.error:.6f} %"
 

@@ -60,6 +60,10 @@ _LIMITS = (
     _Limit("tracking.weight_images_every", lambda v: v >= 0, "at least 0; 0 means none"),
     _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),
     _Limit("sweep.on_failure", lambda v: v in ON_FAILURE, "one of " + ", ".join(ON_FAILURE)),
+    _Limit("tracking.system_metrics_every", lambda v: math.isfinite(v) and v >= 0, "at least 0 seconds; 0 means none"),
+    _Limit("promotion.model", lambda v: bool(v.strip()) and not set(v) & set("/:"), "a name without / and :"),
+    _Limit("promotion.min_accuracy", lambda v: 0 <= v <= 1, "a fraction, 0 to 1"),
+    _Limit("promotion.significance", lambda v: 0 < v < 1, "above 0 and below 1"),
     _Limit("data.split.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
     _Limit("model.seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),
 )

@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import UserError
 from pipeline.files import writing
@@ -53,3 +55,12 @@ def load(path: Path) -> keras.Model:
         raise UserError(
             f"{path} is not a model that Keras {keras.__version__} reads: {error}".splitlines()[0]
         ) from error
+
+
+def weights(path: Path) -> list[npt.NDArray[np.float32]]:
+    """All weights of a `.keras` file, layer by layer.
+
+    Raises:
+        UserError: the file is missing or is not a model that this Keras reads.
+    """
+    return [np.asarray(array) for array in load(path).get_weights()]

@@ -1,21 +1,28 @@
-"""Which data, which code, which settings: the tags by which a run is found again."""
+"""Which data, which code, which settings: the tags by which a run is found again, and the files that tell the rest."""
 
+import dataclasses
 import functools
 import getpass
 import hashlib
 import os
-import subprocess
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from omegaconf import OmegaConf
 
 from pipeline.config import Config, config_hash
 from pipeline.errors import UserError
-from pipeline.paths import DVC_YAML, ROOT
-from pipeline.tracking import processes
+from pipeline.files import sha256
+from pipeline.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
+from pipeline.tracking import git, processes
+
+FOLDER = "provenance"  # of a run's artifacts
+DIFF = "git.diff"
 
 # In a job's environment, whichever process a launcher runs it in.
 PARENT = "SWEEP_PARENT_RUN_ID"
@@ -47,8 +54,30 @@ def of_process(job: str, data_md5: str) -> dict[str, str]:
         "data.md5": data_md5,
         "code.hash": code_hash(),
         processes.TAG: processes.own(),
+        **({"dvc.lock": sha256(DVC_LOCK)} if DVC_LOCK.is_file() else {}),
         **_git(),
     }
+
+
+def composed(config: Config) -> str:
+    """The configuration that conf/ and the command line composed to, as YAML."""
+    return OmegaConf.to_yaml(dataclasses.asdict(config))
+
+
+def files() -> Path:
+    """The folder with what is the same for all runs of this process: the dependencies' lock, and Git's diff if any."""
+    return Path(_files().name) / FOLDER
+
+
+@functools.cache  # as the code is: what a process began with
+def _files() -> "TemporaryDirectory[str]":
+    temporary = TemporaryDirectory(prefix="provenance-")
+    folder = Path(temporary.name) / FOLDER
+    folder.mkdir()
+    shutil.copyfile(LOCK, folder / LOCK.name)
+    if diff := git.diff():
+        (folder / DIFF).write_bytes(diff)
+    return temporary
 
 
 @functools.cache  # the code that runs is the one that this process began with
@@ -83,20 +112,7 @@ def _user() -> str:
 
 @functools.cache  # the code that runs is the one that this process began with
 def _git() -> dict[str, str]:
-    commit = _ask_git("rev-parse", "HEAD")
+    commit = git.commit()
     if commit is None:
         return {}
-    return {
-        MLFLOW_GIT_COMMIT: commit,
-        "git.commit": commit,
-        "git.dirty": str(bool(_ask_git("status", "--porcelain"))).lower(),
-    }
-
-
-def _ask_git(*words: str) -> str | None:
-    """Git's answer, or None where there is no git or no repository."""
-    try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+    return {MLFLOW_GIT_COMMIT: commit, "git.commit": commit, "git.dirty": str(git.dirty()).lower()}

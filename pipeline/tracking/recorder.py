@@ -13,6 +13,7 @@ from pipeline.files import sha256, write_csv
 from pipeline.model.head import Epoch, Fit
 from pipeline.progress import on_terminal
 from pipeline.tracking.logged_model import SavedModel
+from pipeline.tracking.machine import Machine
 from pipeline.tracking.run import Run
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Recorder:
         self.run = run
         self.config = config
         self.shape = shape  # of an image
+        self.machine = Machine(config.tracking.system_metrics_every)
 
     def start(self, templates: Templates) -> None:
         """Note the initial weights: the UI's slider starts at 0."""
@@ -33,6 +35,7 @@ class Recorder:
     def epoch(self, epoch: Epoch, templates: Templates) -> None:
         """Note an epoch's figures, and now and then its weights."""
         self.run.metrics(measures(epoch), step=epoch.number)
+        self.run.metrics(self.machine.look(), step=self.machine.looks)
         self._image(templates, epoch.number)
         told = ", ".join(f"{name} {value:.4f}" for name, value in measures(epoch).items())
         # The log file has every line; the console only where neither a bar nor a sweep's list of jobs tells it.

@@ -1,14 +1,14 @@
 """One training run in MLflow: opened, written in batches beside the training, and never left RUNNING."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, RunTag
 
 from pipeline.config import Config, params
 from pipeline.errors import Diverged, Stopped
@@ -67,6 +67,10 @@ class Run:
         self._lane.post(self._batch())
         self._flushed = time.monotonic()
 
+    def inputs(self, datasets: Sequence[DatasetInput]) -> None:
+        """Note which data the run uses."""
+        self._lane.post(lambda: self._client.log_inputs(self.id, datasets))
+
     def image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
         """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""
         self._lane.post(lambda: self._client.log_image(self.id, image, key=key, step=step))
@@ -74,6 +78,14 @@ class Run:
     def artifact(self, path: Path, folder: str = "") -> None:
         """Keep a copy of the file, in a folder of the run's, as it will be when its turn comes."""
         self._lane.post(lambda: self._client.log_artifact(self.id, str(path), folder or None))
+
+    def artifacts(self, folder: Path) -> None:
+        """Keep a copy of the folder, under its name."""
+        self._lane.post(lambda: self._client.log_artifacts(self.id, str(folder), folder.name))
+
+    def text(self, text: str, path: str) -> None:
+        """Keep a text as a file."""
+        self._lane.post(lambda: self._client.log_text(self.id, text, path))
 
     def model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
         """Keep the model. The figures are metrics of both, model and run."""
@@ -133,7 +145,7 @@ class Ending(NamedTuple):
 
 @contextmanager
 def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
-    """A run with its params and tags, which ends as what is raised in the context makes it end.
+    """A run with its params, tags and provenance, which ends as what is raised in the context makes it end.
 
     Its last writes may still be on their way after the context: `wait` for them, or `lane.drain` after an exception.
     """
@@ -142,6 +154,8 @@ def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
     ending = Ending()
     try:
         run.params(params(config))
+        run.text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
+        run.artifacts(provenance.files())
         yield run
     except BaseException as error:
         ending = Ending.by(error)

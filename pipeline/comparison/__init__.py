@@ -1,0 +1,1 @@
+"""Models beside one another: what differs, and whether it matters."""

@@ -1,0 +1,1 @@
+"""Past runs done again, from what they tell of themselves."""

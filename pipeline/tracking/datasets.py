@@ -1,0 +1,46 @@
+"""The data of a run as MLflow's inputs: which set, how many images, and the hash that data.dvc pins."""
+
+import json
+from collections.abc import Mapping
+
+from mlflow.entities import Dataset, DatasetInput, InputTag
+
+from pipeline.config import Data
+from pipeline.data.labelled import LabelledImages
+
+CONTEXT = "mlflow.data.context"  # MLflow's tag for what a data set was used for
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
+
+
+def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> list[DatasetInput]:
+    """The sets by what they are used for, as `training`.
+
+    Their digest is DVC's MD5 of data/, of which they are parts: MLflow's own would cover the first few images only.
+    """
+    source = json.dumps({"path": "data", "sources": list(data.sources)})
+    return [
+        DatasetInput(
+            Dataset(f"{data.name} {use}", data_md5, "dvc", source, _schema(images), _profile(images)),
+            [InputTag(CONTEXT, use)],
+        )
+        for use, images in sets.items()
+    ]
+
+
+def _schema(images: LabelledImages) -> str:
+    """As MLflow describes a NumPy data set."""
+    arrays = {"features": images.images, "targets": images.labels}
+    return json.dumps(
+        {
+            "mlflow_tensorspec": {
+                name: json.dumps(
+                    [{"type": "tensor", "tensor-spec": {"dtype": str(array.dtype), "shape": [-1, *array.shape[1:]]}}]
+                )
+                for name, array in arrays.items()
+            }
+        }
+    )
+
+
+def _profile(images: LabelledImages) -> str:
+    return json.dumps({"features_shape": images.images.shape, "targets_shape": images.labels.shape})

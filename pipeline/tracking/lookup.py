@@ -1,0 +1,179 @@
+"""Find what a word on a command line names: a run, a model file, or both."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.files import sha256
+from pipeline.tracking import datasets, registry, store
+
+RUN_ID = re.compile("[0-9a-f]{1,32}")
+MOST_NAMED = 5  # of several runs that a word may mean
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run, or a model file, or a model file with the run that made it; `word` is what named it."""
+
+    word: str
+    run: MlflowRun | None
+    file: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return str(self.run.info.run_name) if self.run else self.word
+
+    @property
+    def id(self) -> str:
+        """The run's id; empty where no run is known."""
+        return str(self.run.info.run_id) if self.run else ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The run's params."""
+        return dict(self.run.data.params) if self.run else {}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The run's tags."""
+        return dict(self.run.data.tags) if self.run else {}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each of the run's metrics."""
+        return dict(self.run.data.metrics) if self.run else {}
+
+    @property
+    def status(self) -> str:
+        """MLflow's state of the run."""
+        return str(self.run.info.status) if self.run else ""
+
+    @property
+    def test_digest(self) -> str:
+        """The hash of the data that it was evaluated on; empty where it was not."""
+        inputs = self.run.inputs.dataset_inputs if self.run and self.run.inputs else []
+        tested = [item.dataset.digest for item in inputs if any(tag.value == datasets.TEST for tag in item.tags)]
+        return str(tested[0]) if tested else ""
+
+
+class Lookup:
+    """An MLflow store in which there is something to find.
+
+    Raises:
+        UserError: there is no store yet, or it cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.uri = store.uri(config.tracking)
+        if not store.exists(config.tracking):
+            raise UserError(f"there is no run yet in {self.uri}: run `dvc repro`")
+        self.store = store.connect(config.tracking)
+        self.client = self.store.client
+        self.model_name = config.promotion.model
+        self._folder = TemporaryDirectory(prefix="runs-")  # for what is fetched, until the process ends
+
+    def subject(self, word: str) -> Subject:
+        """What the word names.
+
+        Raises:
+            UserError: nothing, or several runs.
+        """
+        path = Path(word)
+        if path.is_dir():
+            path /= "model.keras"
+        if path.is_file():
+            return Subject(word, self._maker(path), path)
+        if path.suffix == ".keras":
+            raise UserError(f"{path} is not there")
+        return Subject(word, self.run(word))
+
+    def run(self, word: str) -> MlflowRun:
+        """The run that the word names.
+
+        Raises:
+            UserError: there is none, or there are several, or it names a file that no run of the store has made.
+        """
+        if Path(word).exists():
+            found = self.subject(word).run
+            if found is None:
+                raise UserError(f"no run in {self.uri} has made {word}: name a run")
+            return found
+        if word == registry.CHAMPION:
+            return self._champion()
+        quoted = '"' if "'" in word else "'"
+        found = self._runs(f"attributes.run_id LIKE '{word}%'") if RUN_ID.fullmatch(word) else []
+        found = found or self._runs(f"attributes.run_name = {quoted}{word}{quoted}")
+        if not found:
+            raise UserError(
+                f"no run in {self.uri} has {word!r} as its id, as the beginning of its id, or as its name: "
+                "`make ui` shows them"
+            )
+        if len(found) > 1:
+            told = ", ".join(_told(run) for run in found[:MOST_NAMED])
+            more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+            raise UserError(f"{word!r} may be one of {len(found)} runs: {told}{more}; give more of the id")
+        return found[0]
+
+    def model_file(self, subject: Subject) -> Path:
+        """The subject's `.keras` file; a run's is fetched from the store.
+
+        Raises:
+            UserError: the run has no model, or its files are gone.
+        """
+        if subject.file is not None:
+            return subject.file
+        assert subject.run is not None
+        outputs = subject.run.outputs.model_outputs if subject.run.outputs else []
+        if not outputs:
+            sweep = " (it is a sweep: name one of its runs)" if "sweep.key" in subject.run.data.tags else ""
+            raise UserError(f"run {subject.word} has no model{sweep}")
+        logged = self.client.get_logged_model(outputs[0].model_id)
+        found = self._download(f"{logged.artifact_location}/data/model.keras")
+        if found is None:
+            raise UserError(f"the files of run {subject.word}'s model are no longer where {self.uri} has them")
+        return found
+
+    def artifact(self, run: MlflowRun, path: str) -> Path | None:
+        """A copy of a file or folder of the run's artifacts; None where the run has none such."""
+        return self._download(f"runs:/{run.info.run_id}/{path}")
+
+    def _download(self, address: str) -> Path | None:
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            return Path(download_artifacts(address, dst_path=mkdtemp(dir=self._folder.name), tracking_uri=self.uri))
+        except (MlflowException, OSError):
+            return None
+
+    def _maker(self, path: Path) -> MlflowRun | None:
+        """The finished run that made the file: the one that the folder names, or the latest."""
+        found = self._runs(f"tags.`model.sha256` = '{sha256(path)}' and attributes.status = 'FINISHED'")
+        named = path.with_name("run_id")
+        likely = named.read_text(encoding="utf-8").strip() if named.is_file() else ""
+        return next((run for run in found if run.info.run_id == likely), next(iter(found), None))
+
+    def _champion(self) -> MlflowRun:
+        version = registry.champion(self.client, self.model_name)
+        if version is None:
+            raise UserError(
+                f"{self.model_name} has no champion in {self.uri} yet: `python -m pipeline.promote RUN` makes one"
+            )
+        return self.client.get_run(version.run_id)
+
+    def _runs(self, wanted: str) -> list[MlflowRun]:
+        """Runs of all experiments, the latest first."""
+        experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
+        return list(self.client.search_runs(experiments, wanted, order_by=["attributes.start_time DESC"]))
+
+
+def _told(run: MlflowRun) -> str:
+    began = datetime.fromtimestamp(run.info.start_time / 1000, UTC).astimezone()
+    return f"{run.info.run_id[:8]} ({run.info.run_name}, {began:%Y-%m-%d %H:%M})"

@@ -1,0 +1,87 @@
+"""A run is done again from what it tells of itself: real worktrees, caches and trainings."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from tests.support.project import Project
+from tests.support.stores import client_of, parents, runs
+
+SETTINGS = ("train.epochs=3", "tracking.weight_images_every=0")
+RATES = "train.learning_rate=0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8"
+
+
+@pytest.fixture(scope="module")
+def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which code that was changed and not committed has trained a bank of eight."""
+    made = digits.copy(tmp_path_factory.mktemp("reproduce") / "project")
+    made.set("pipeline/train.py", "config.seed, observe", "new.SEED, observe")
+    made.set("pipeline/train.py", "import files, measures", "import files, measures, new")
+    (made.folder / "pipeline/model/new.py").write_text("SEED = 2\n")  # Git does not track it yet
+    done = made.stage("train", "-m", RATES, *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def files_of(run: Run) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://"))
+
+
+def test_run_of_a_bank_comes_out_identical_without_its_neighbours(swept: Project) -> None:
+    """With the code as it was, though the folder's own has changed since; nothing is left behind."""
+    run = next(run for run in runs(swept.folder) if run.data.params["train.learning_rate"] == "0.4")
+    changed = swept.folder / "pipeline/model/new.py"
+    changed.write_text("SEED = 3\n")
+    done = swept.stage("reproduce", run.info.run_id[:12])
+    changed.write_text("SEED = 2\n")
+    assert done.returncode == 0, done.stderr
+    assert f"commit {run.data.tags['git.commit']} with the changes that were not committed\n" in done.stdout
+    assert f"data {run.data.tags['data.md5']} from DVC's cache\n" in done.stdout
+    assert f"run {run.info.run_id} (lr=0.4 batch=64 train.epochs=3) is identical: " in done.stdout
+    assert swept.git("worktree", "list").count("\n") == 0
+    assert len(runs(swept.folder)) == 8
+
+
+def test_data_that_dvc_has_lost_are_fetched_and_another_model_is_told(swept: Project, tmp_path: Path) -> None:
+    """Without the changes that made it the run comes out otherwise, and that is said with the place."""
+    made = Project(shutil.copytree(swept.folder, tmp_path / "project", symlinks=True))
+    run = next(run for run in runs(made.folder) if run.data.params["train.learning_rate"] == "0.2")
+    shutil.rmtree(made.folder / ".dvc/cache")
+    kept = files_of(run) / "provenance/git.diff"
+    diff = kept.read_bytes()
+    kept.unlink()
+    done = made.stage("reproduce", run.info.run_id)
+    kept.write_bytes(diff)
+    assert done.returncode == 1, done.stderr
+    assert " without the changes that were not committed: they were not kept\n" in done.stdout
+    assert " from its source\n" in done.stdout
+    assert f"run {run.info.run_id} (lr=0.2 batch=64 train.epochs=3) is different: " in done.stdout
+    assert "it first differs in epoch 1: train/loss " in done.stdout
+
+
+def test_run_that_cannot_be_done_again_is_refused(swept: Project, tmp_path: Path) -> None:
+    """Each in one line: a sweep, an unfinished run, a commit that is gone, data that are nowhere."""
+    made = Project(shutil.copytree(swept.folder, tmp_path / "project", symlinks=True))
+    client = client_of(made.folder)
+    first, second, third, *_ = runs(made.folder)
+    (parent,) = parents(made.folder)
+    client.set_terminated(first.info.run_id, "KILLED")
+    client.set_tag(second.info.run_id, "git.commit", "0" * 40)
+    composed = files_of(third) / "provenance/config.yaml"
+    text = composed.read_text()
+    composed.write_text(text.replace("scikit-learn:digits", str(tmp_path / "nowhere")))
+    shutil.rmtree(made.folder / ".dvc/cache")
+    told = {
+        parent.info.run_id: "is a sweep: name one of its runs",
+        first.info.run_id: "is KILLED: there is no result",
+        second.info.run_id: f"commit {'0' * 40} is not in",
+        third.info.run_id: f"data {third.data.tags['data.md5']} are missing",
+    }
+    for run_id, text_of in told.items():
+        done = made.stage("reproduce", run_id)
+        assert done.returncode == 2, run_id
+        assert text_of in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+    composed.write_text(text)

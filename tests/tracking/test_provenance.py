@@ -1,0 +1,112 @@
+"""A run tells by itself which data, code, settings and dependencies made it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import project
+from tests.support.project import Project
+from tests.support.stores import client_of, runs
+
+
+def artifact(made: Project, path: str) -> Path:
+    (run,) = runs(made.folder)
+    return Path(run.info.artifact_uri.removeprefix("file://")) / path
+
+
+def test_run_names_its_data_with_dvcs_hash(digits: Project) -> None:
+    """MLflow's own digest would cover the first few images only."""
+    (run,) = runs(digits.folder)
+    pinned = yaml.safe_load((digits.folder / "data.dvc").read_text())["outs"][0]["md5"]
+    found = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
+    assert {context: dataset.digest for context, dataset in found.items()} == dict.fromkeys(
+        ("training", "validation", "test"), pinned
+    )
+    assert json.loads(found["training"].profile)["features_shape"] == [1200, 8, 8]
+    assert json.loads(found["test"].profile)["features_shape"] == [297, 8, 8]
+    assert json.loads(found["test"].source)["sources"] == ["scikit-learn:digits"]
+
+
+def test_run_has_its_configuration_and_its_lock(digits: Project) -> None:
+    """The configuration says what the params say; the lock is that of the commit."""
+    (run,) = runs(digits.folder)
+    composed = yaml.safe_load(artifact(digits, "provenance/config.yaml").read_text())
+    assert run.data.params["train.learning_rate"] == str(composed["train"]["learning_rate"])
+    assert composed["data"]["name"] == "digits"
+    lock = (digits.folder / "requirements.lock").read_bytes()
+    assert artifact(digits, "provenance/requirements.lock").read_bytes() == lock
+    assert len(run.data.tags["dvc.lock"]) == 64
+
+
+def test_commit_and_diff_give_back_the_tree_that_ran(digits: Project, tmp_path: Path) -> None:
+    """The digits were chosen in conf/ and not committed when the run was made."""
+    (run,) = runs(digits.folder)
+    clone = Project(tmp_path / "clone")
+    subprocess.run(["git", "clone", "-q", digits.folder, clone.folder], check=True)
+    clone.git("checkout", "-q", run.data.tags["git.commit"])
+    clone.git("apply", str(artifact(digits, "provenance/git.diff")))
+    assert "- data: digits " in (clone.folder / "conf/config.yaml").read_text()
+    for name in ("conf/config.yaml", "params.yaml", "data.dvc"):
+        assert (clone.folder / name).read_bytes() == (digits.folder / name).read_bytes(), name
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Project:
+    """A project whose Git has settings that would make another diff."""
+    made = project.create(tmp_path / "project")
+    for setting in ("diff.noprefix", "color.ui"):
+        made.git("config", setting, "always" if setting == "color.ui" else "true")
+    return made
+
+
+def diff(made: Project, folder: str = ".") -> bytes:
+    code = "import sys; from pipeline.tracking import git; sys.stdout.buffer.write(git.diff())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=made.folder / folder, env=made.environment(), capture_output=True, check=True
+    )
+    return done.stdout
+
+
+def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> None:
+    """New files with odd names, binary ones, removed and renamed ones, staged or not; Git's index stays as it is."""
+    here = repository.folder
+    subprocess.run(["git", "clone", "-q", here, tmp_path / "clone"], check=True)
+    (here / "new é file.py").write_bytes("x = 'é'\n".encode("latin-1"))
+    (here / "pipeline/more").mkdir()
+    (here / "pipeline/more/new.bin").write_bytes(bytes(range(256)))
+    (here / "LICENSE").unlink()
+    repository.git("mv", "README.md", "READ.md")
+    (here / "conf/config.yaml").write_text("seed: 3\n")
+    (here / "large.bin").write_bytes(bytes(1_000_001))
+    status = repository.git("status", "--porcelain")
+    (tmp_path / "diff").write_bytes(diff(repository, "pipeline"))
+    assert repository.git("status", "--porcelain") == status
+    clone = Project(tmp_path / "clone")
+    clone.git("apply", str(tmp_path / "diff"))
+    (here / "large.bin").unlink()  # it is hardly code, and left out
+    for folder in (here, clone.folder):
+        Project(folder).git("add", "-A")
+    assert clone.git("write-tree") == repository.git("write-tree")
+
+
+def test_clean_tree_has_no_diff(repository: Project) -> None:
+    """Nor has a folder without Git."""
+    assert diff(repository) == b""
+    (repository.folder / ".git").rename(repository.folder / "no.git")
+    assert diff(repository) == b""
+
+
+def test_longer_run_has_system_metrics_and_a_clean_tree_no_diff(changeable: Project) -> None:
+    """What MLflow's UI shows as system metrics: processor and memory. Ten seconds are long here."""
+    done = changeable.stage("train", "train.epochs=2", "tracking.system_metrics_every=0.001")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(changeable.folder)
+    assert run.data.tags["git.dirty"] == "false"
+    found = {file.path for file in client_of(changeable.folder).list_artifacts(run.info.run_id, "provenance")}
+    assert found == {"provenance/config.yaml", "provenance/requirements.lock"}
+    assert run.data.metrics["system/system_memory_usage_megabytes"] > 100
+    assert 0 <= run.data.metrics["system/cpu_utilization_percentage"] <= 100
