@@ -108,9 +108,8 @@ class Lookup:
             return found
         if word == registry.CHAMPION:
             return self._champion()
-        quoted = '"' if "'" in word else "'"
         found = self._runs(f"attributes.run_id LIKE '{word}%'") if RUN_ID.fullmatch(word) else []
-        found = found or self._runs(f"attributes.run_name = {quoted}{word}{quoted}")
+        found = found or self._named(word)
         if not found:
             raise UserError(
                 f"no run in {self.uri} has {word!r} as its id, as the beginning of its id, or as its name: "
@@ -167,6 +166,11 @@ class Lookup:
                 f"{self.model_name} has no champion in {self.uri} yet: `python -m pipeline.promote RUN` makes one"
             )
         return self.client.get_run(version.run_id)
+
+    def _named(self, name: str) -> list[MlflowRun]:
+        # MLflow's filters know no escaped quotes; in a pattern "_" stands for any letter.
+        pattern = name.replace("'", "_").replace('"', "_")
+        return [run for run in self._runs(f"attributes.run_name LIKE '{pattern}'") if run.info.run_name == name]
 
     def _runs(self, wanted: str) -> list[MlflowRun]:
         """Runs of all experiments, the latest first."""

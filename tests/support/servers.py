@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -26,7 +27,7 @@ def mlflow_server(folder: Path, *options: str) -> Iterator[str]:
     with (folder / "server.log").open("w") as told:
         process = subprocess.Popen([*command, *options], cwd=folder, env=environment, stdout=told, stderr=told)
     try:
-        _wait(f"http://127.0.0.1:{port}/health", process)
+        wait_for(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -40,7 +41,8 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(url: str, process: "subprocess.Popen[Any]") -> None:
+    """Wait until the process answers there."""
     end = time.monotonic() + 120
     while True:
         try:

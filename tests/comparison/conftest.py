@@ -1,0 +1,40 @@
+"""A store with a good run and a bad one, both evaluated, and one that was not."""
+
+from typing import NamedTuple
+
+import pytest
+
+from pipeline import command
+from pipeline.config import Config
+from tests.support.project import Project
+from tests.support.stores import runs
+
+BAD = ("train.learning_rate=0.0005", "train.epochs=1")
+
+
+class Evaluated(NamedTuple):
+    """A project, the ids of its runs, and the settings of a command that is to look into its store."""
+
+    project: Project
+    good: str
+    bad: str
+    untested: str
+
+    @property
+    def config(self) -> Config:
+        """For calling commands in this process."""
+        return command.settings(["data=digits", f"tracking.uri=sqlite:///{self.project.folder / 'mlflow.db'}"])
+
+
+@pytest.fixture(scope="module")
+def evaluated(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    """For reading, and for promoting in the order of the tests."""
+    made = digits.copy(tmp_path_factory.mktemp("compare") / "project")
+    ids = []
+    for overrides in (("train.epochs=20",), BAD):
+        for stage in (("train", "hydra.run.dir=models"), ("evaluate",)):
+            done = made.stage(*stage, *overrides)
+            assert done.returncode == 0, done.stderr
+        ids.append((made.folder / "models/run_id").read_text().strip())
+    assert made.stage("train", "train.epochs=2").returncode == 0
+    return Evaluated(made, ids[0], ids[1], runs(made.folder)[0].info.run_id)
