@@ -1,0 +1,111 @@
+"""What the store has of a run, in plain types: for rooms that do not import MLflow."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.errors import UserError
+from pipeline.tracking import parent, search
+from pipeline.tracking.lookup import Lookup
+
+History = Sequence[tuple[int, float]]  # step and value
+
+
+class Dataset(NamedTuple):
+    """Data that a run used, and what for."""
+
+    name: str
+    digest: str
+    use: str
+
+
+class Account:
+    """A run as it was when it was read. Its files and histories are read when they are asked for."""
+
+    def __init__(self, lookup: Lookup, run: MlflowRun) -> None:
+        self._lookup = lookup
+        self._run = run
+        self.id = str(run.info.run_id)
+        self.name = str(run.info.run_name)
+        self.experiment = str(lookup.client.get_experiment(run.info.experiment_id).name)
+        self.status = str(run.info.status)
+        self.began = _time(run.info.start_time)
+        self.ended = None if run.info.end_time is None else _time(run.info.end_time)
+        self.params: dict[str, str] = dict(run.data.params)
+        self.metrics: dict[str, float] = dict(run.data.metrics)
+        self.tags: dict[str, str] = dict(run.data.tags)
+        self.datasets = [
+            Dataset(
+                used.dataset.name,
+                used.dataset.digest,
+                next((tag.value for tag in used.tags if tag.key == MLFLOW_DATASET_CONTEXT), ""),
+            )
+            for used in (run.inputs.dataset_inputs if run.inputs else [])
+        ]
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether it is a sweep's own run, the parent of its jobs' runs."""
+        return parent.KEY in self.tags
+
+    @property
+    def sweep(self) -> str | None:
+        """The id of the sweep's run that it belongs to."""
+        return self.tags.get(MLFLOW_PARENT_RUN_ID)
+
+    def history(self, metric: str, run_id: str | None = None) -> History:
+        """All values of a metric, of this run or another one, in the order of their steps."""
+        points = self._lookup.client.get_metric_history(run_id or self.id, metric)
+        return sorted((point.step, point.value) for point in points)
+
+    def file(self, path: str) -> Path | None:
+        """A copy of an artifact; None where there is none such."""
+        return self._lookup.artifact(self._run, path)
+
+    def files(self, folder: str) -> list[str]:
+        """Paths of the artifacts in a folder."""
+        try:
+            return [item.path for item in self._lookup.client.list_artifacts(self.id, folder) if not item.is_dir]
+        except (MlflowException, OSError):
+            return []
+
+    def other(self, run_id: str) -> "Account | None":
+        """Another run of the store; None where it is no longer there."""
+        try:
+            return Account(self._lookup, self._lookup.client.get_run(run_id))
+        except MlflowException:
+            return None
+
+    def failed(self) -> "list[Account]":
+        """A sweep's jobs that failed and have not been repeated with success, the latest first."""
+        store = replace(self._lookup.store, experiment_id=self._run.info.experiment_id)
+        jobs = search.runs(store, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.id}'")
+        done = {run.data.tags.get("config.hash") for run in jobs if run.info.status == "FINISHED"}
+        failed: dict[str | None, MlflowRun] = {}
+        for run in jobs:
+            settings = run.data.tags.get("config.hash")
+            if run.info.status == "FAILED" and settings not in done:
+                failed.setdefault(settings, run)
+        return [Account(self._lookup, run) for run in failed.values()]
+
+    def keep(self, text: str, path: str) -> None:
+        """Keep a text among the run's artifacts.
+
+        Raises:
+            UserError: the store does not take it.
+        """
+        try:
+            self._lookup.client.log_text(self.id, text, path)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise UserError(f"{path} cannot be kept in run {self.id}: {str(error).splitlines()[0]}") from error
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
