@@ -34,7 +34,6 @@ class Account:
         self._run = run
         self.id = str(run.info.run_id)
         self.name = str(run.info.run_name)
-        self.experiment = str(lookup.client.get_experiment(run.info.experiment_id).name)
         self.status = str(run.info.status)
         self.began = _time(run.info.start_time)
         self.ended = None if run.info.end_time is None else _time(run.info.end_time)
@@ -49,6 +48,11 @@ class Account:
             )
             for used in (run.inputs.dataset_inputs if run.inputs else [])
         ]
+
+    @property
+    def experiment(self) -> str:
+        """The name of its experiment."""
+        return str(self._lookup.client.get_experiment(self._run.info.experiment_id).name)
 
     @property
     def is_sweep(self) -> bool:

@@ -1,0 +1,68 @@
+"""A page as HTML: one file, to which nothing from elsewhere belongs.
+
+Jinja2 escapes every value. Script and style are this folder's own files, and the page's Content-Security-Policy allows
+them by their hashes, images as data: URIs, and nothing else.
+"""
+
+import base64
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.reporting.single import FIGURES, Single
+from pipeline.reporting.sweep import Sweep
+
+FOLDER = Path(__file__).parent
+SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
+
+
+def render(page: Single | Sweep, written: datetime) -> str:
+    """The page's HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "local": local, "lasted": lasted}
+    style, script = (_own(FOLDER / name) for name in ("page.css", "steps.js"))
+    return environment.get_template("page.html.j2").render(
+        page=page,
+        account=page.account,
+        figures=FIGURES,
+        written=written,
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def percent(fraction: float) -> str:
+    """As `7.56 %`."""
+    return f"{100 * fraction:.2f}{SPACE}%"
+
+
+def local(moment: datetime) -> str:
+    """ISO 8601 in local time, as `2026-11-25 21:19:12+00:00`."""
+    return moment.isoformat(sep=" ", timespec="seconds")
+
+
+def lasted(seconds: float) -> str:
+    """As `5.7 s` or `2 min 13 s`."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f}{SPACE}min {int(rest)}{SPACE}s" if minutes else f"{rest:.1f}{SPACE}s"
+
+
+def _own(path: Path) -> Markup:
+    """A file of this folder, as it is."""
+    return Markup(path.read_text(encoding="utf-8"))  # noqa: S704 - no value goes into it
+
+
+def _hash(text: str) -> str:
+    """As a Content-Security-Policy names what it allows."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

@@ -1,0 +1,212 @@
+"""The page of a run or a sweep tells all there is, and needs and runs nothing from elsewhere."""
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+
+from pipeline import command, report
+from pipeline.config import Config
+from pipeline.reporting import single
+from pipeline.reporting.page import render
+from pipeline.tracking.account import Account
+from pipeline.tracking.lookup import Lookup
+from tests.support.html import Page
+from tests.support.project import Project
+from tests.support.stores import client_of, parents, runs
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.invalid/x.png onerror=alert(2)>{{ 7 * 7 }}$x_"
+RUN_SECTIONS = ["curves", "weights", "test", "provenance", "settings"]
+SWEEP_SECTIONS = ["leaderboard", "sweep-curves", "failed", "space"]
+FIGURES = ["confusion", "mistakes", "calibration", "classes"]
+
+
+def page_of(folder: Path, run_id: str, out: Path) -> Page:
+    """The page of a run of the folder's mlflow.db, made in this process, after a look at what holds for any page."""
+    assert report.main(argparse.Namespace(run=run_id, out=out), settings(folder)) == 0
+    return checked(out.read_text(encoding="utf-8"))
+
+
+def settings(folder: Path) -> Config:
+    return command.settings([f"tracking.uri=sqlite:///{folder / 'mlflow.db'}", "tracking.experiment=digits"])
+
+
+def checked(html: str) -> Page:
+    """The page, which asks for nothing, runs its own script only, and is well-formed."""
+    page = Page(html)
+    assert not page.unclosed
+    assert len(page.ids) == len(set(page.ids))
+    for asked in page.asked:
+        assert re.match(r"data:image/(png|webp);base64,[A-Za-z0-9+/=]+$", asked) or asked[1:] in page.ids, asked[:80]
+    for tag, attributes in page.elements:
+        assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+    assert not re.search(r"url\(|@import", page.code["style"][0])
+    (script,), (style,) = page.code["script"], page.code["style"]
+    assert script == (Path(report.__file__).parent / "reporting" / "steps.js").read_text()
+    (policy,) = [of["content"] for _, of in page.elements if of.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:; ")
+    assert f"script-src '{digest(script)}'" in policy
+    assert f"style-src '{digest(style)}'" in policy
+    return page
+
+
+def digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def test_page_of_an_evaluated_run_has_all_of_it(digits: Project, tmp_path: Path) -> None:
+    """Its figures to the digit, the pictures that evaluating made, and what made it."""
+    (run,) = runs(digits.folder)
+    account = Account(Lookup(settings(digits.folder)), run)
+    page = checked(render(single.read(account, tmp_path), datetime.now(UTC)))  # and kept nowhere
+    metrics, tags = run.data.metrics, run.data.tags
+    assert [name for name in page.ids if name in RUN_SECTIONS] == RUN_SECTIONS
+    assert [name for name in page.ids if name in FIGURES] == FIGURES
+    assert f"Validation error {percent(metrics['best/valid_error'])} epoch {metrics['best/epoch']:.0f} of " in page.text
+    interval = f"95 % interval {percent(metrics['test/error_low'])} to {percent(metrics['test/error_high'])}"
+    assert f"Test error {percent(metrics['test/error'])} {interval}" in page.text
+    assert f"Test loss {metrics['test/loss']:.4f} nats" in page.text
+    assert f"Calibration error {percent(metrics['test/calibration_error'])}" in page.text
+    gap, objective = metrics["train/objective_gap"], metrics["train/objective"]
+    assert f"Above the optimum {gap:.4f} nats; training objective {objective:.4f} nats" in page.text
+    assert f"7 {percent(metrics['test/precision/7'])} {percent(metrics['test/recall/7'])}" in page.text
+    assert "not evaluated" not in page.text.lower()
+    for told in (run.info.run_id, tags["data.md5"], tags["config.hash"], tags["code.hash"], "train.learning_rate 0.1"):
+        assert told in page.text
+    assert f"commit {tags['git.commit']} and changes that were not committed" in page.text
+    assert "learning_rate: 0.1" in page.text  # of config.yaml
+    assert "+ - data: digits " in page.text  # of git.diff
+    series = [name for name in page.values("img", "alt") if name.startswith("weights after epoch")]
+    assert series[:3] == ["weights after epoch 0", "weights after epoch 10", "weights after epoch 20"]
+
+
+def test_page_of_a_sweep_ranks_its_jobs_and_shows_the_best(changeable: Project, tmp_path: Path) -> None:
+    """By the command, which keeps it in the run too; the best run has not been evaluated, and the page says so."""
+    done = changeable.stage("train", "-m", "train.learning_rate=0.1,1e38,0.3", "train.epochs=3")
+    assert done.returncode == 1
+    (parent,) = parents(changeable.folder)
+    done = changeable.run(sys.executable, "-m", "pipeline.report", parent.info.run_id)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"outputs/reports/{parent.info.run_id[:8]}.html\n"
+    html = (changeable.folder / done.stdout.strip()).read_text(encoding="utf-8")
+    client = client_of(changeable.folder)
+    assert Path(client.download_artifacts(parent.info.run_id, "report.html")).read_text(encoding="utf-8") == html
+    page = checked(html)
+    assert [name for name in page.ids if name in SWEEP_SECTIONS + RUN_SECTIONS] == SWEEP_SECTIONS + RUN_SECTIONS
+    finished = sorted(
+        (run for run in runs(changeable.folder) if run.info.status == "FINISHED"),
+        key=lambda run: (run.data.metrics["best/valid_error"], run.data.metrics["best/valid_loss"]),
+    )
+    best = finished[0]
+    for rank, run in enumerate(finished, 1):
+        row = f"{rank} {run.data.params['train.learning_rate']} {percent(run.data.metrics['best/valid_error'])}"
+        assert row in page.text
+    assert "Jobs finished 2 of 3 1 failed, 0 pruned, 0 had finished before" in page.text
+    (failed,) = [run for run in runs(changeable.folder) if run.info.status == "FAILED"]
+    assert (
+        f"{failed.info.run_name} {failed.info.run_id[:8]} diverged {failed.data.tags['output_dir']}/train.log"
+        in page.text
+    )
+    assert f"The best run of the sweep {best.info.run_name} FINISHED {best.info.run_id}" in page.text
+    assert "Not evaluated yet: confusion, mistakes, calibration, classes" in page.text
+    assert len(page.values("img", "src")) == 5  # leaderboard, its curves; of the best: curves, weights, at epoch 0
+    page = page_of(changeable.folder, failed.info.run_id, tmp_path / "failed.html")
+    assert f"{failed.info.run_name} FAILED {failed.info.run_id}" in page.text
+    assert "diverged" in page.text
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MlflowClient:
+    """An empty store with the experiment `digits`."""
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client.create_experiment("digits", (tmp_path / "artifacts").as_uri())
+    return client
+
+
+def hostile_run(client: MlflowClient, tags: dict[str, str]) -> str:
+    """A run that was killed after two epochs, with text in all places that does harm where it is not escaped."""
+    found = client.get_experiment_by_name("digits")
+    assert found is not None
+    run = client.create_run(found.experiment_id, run_name=HOSTILE, tags={"mlflow.user": HOSTILE, **tags})
+    now = time.time_ns() // 1_000_000
+    names = ("train/loss", "train/error", "valid/loss", "valid/error")
+    points = [Metric(name, 0.5 / epoch, now, epoch) for name in names for epoch in (1, 2)]
+    params = [Param("train.initial", HOSTILE), Param("space.train.initial", HOSTILE)]
+    client.log_batch(run.info.run_id, points, params, [RunTag("note", HOSTILE), RunTag("failure", HOSTILE)])
+    client.log_text(run.info.run_id, HOSTILE * 1000, "provenance/git.diff")
+    client.log_text(run.info.run_id, HOSTILE, "provenance/config.yaml")
+    client.set_terminated(run.info.run_id, "KILLED")
+    return str(run.info.run_id)
+
+
+def test_hostile_names_stay_text(store: MlflowClient, tmp_path: Path) -> None:
+    """A run's name, tags, params, settings and diff, and those of a sweep's jobs, are shown as they are."""
+    run_id = hostile_run(store, {})
+    page = page_of(tmp_path, run_id, tmp_path / "run.html")
+    assert page.text.count(HOSTILE) > 200
+    assert "Validation error 25.00 % epoch 2 of 2" in page.text
+    assert "characters more" in page.text  # of the diff
+    assert len(page.html) < 300_000
+
+    sweep_id = hostile_run(store, {"sweep.key": "x", "best_run_id": run_id})
+    columns = [
+        "rank",
+        HOSTILE,
+        "best/valid_error",
+        "best/valid_loss",
+        "best/epoch",
+        "run_id",
+        "name",
+        "reused",
+        "folder",
+    ]
+    rows = [[1, HOSTILE, 0.25, 0.25, 2, run_id, HOSTILE, False, HOSTILE]]
+    store.log_text(sweep_id, json.dumps({"columns": columns, "data": rows}), "leaderboard.json")
+    failed_id = hostile_run(store, {"mlflow.parentRunId": sweep_id, "output_dir": HOSTILE})
+    store.set_terminated(failed_id, "FAILED")
+    page = page_of(tmp_path, sweep_id, tmp_path / "sweep.html")
+    assert f"{HOSTILE} {failed_id[:8]} {HOSTILE} {HOSTILE}/train.log" in page.text
+
+
+def test_run_with_next_to_nothing_has_a_page_that_says_so(store: MlflowClient, tmp_path: Path) -> None:
+    """A run that failed before its first epoch, and a sweep of which no job has finished."""
+    found = store.get_experiment_by_name("digits")
+    assert found is not None
+    run = store.create_run(found.experiment_id, run_name="early")
+    page = page_of(tmp_path, run.info.run_id, tmp_path / "run.html")
+    assert [name for name in page.ids if name in RUN_SECTIONS] == RUN_SECTIONS
+    assert "No epoch was validated" in page.text
+    assert "not evaluated yet" in page.text
+    sweep = store.create_run(found.experiment_id, run_name="sweep", tags={"sweep.key": "x"})
+    page = page_of(tmp_path, sweep.info.run_id, tmp_path / "sweep.html")
+    assert [name for name in page.ids if name in SWEEP_SECTIONS + RUN_SECTIONS] == SWEEP_SECTIONS
+    assert "No job has finished yet" in page.text
+
+
+def test_page_is_written_where_the_store_does_not_take_it(
+    store: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning then says that the run does not have it."""
+    found = store.get_experiment_by_name("digits")
+    assert found is not None
+    run = store.create_run(found.experiment_id, run_name="early")
+    (tmp_path / "artifacts").write_text("in the way")
+    page = page_of(tmp_path, "early", tmp_path / "run.html")
+    assert run.info.run_id in page.text
+    told = capsys.readouterr()
+    assert told.err.startswith(f"warning: report.html cannot be kept in run {run.info.run_id}: ")
+    assert told.err.count("\n") == 1
