@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.files import writing
 
@@ -40,6 +41,7 @@ def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
     margin = 0.05 * min(every)
     axes.set_ylim(min(every) - margin, min(max(every), 2 * min(every)) + margin or 1)
     axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("validation error (%)")
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.grid(color="0.92")
