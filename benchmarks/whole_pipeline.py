@@ -16,8 +16,9 @@ MODEL = "import keras, pipeline.tracking.run, mlflow.tensorflow, pipeline.model"
 IMPORTS = (
     "import dvc.cli, dvc.repo",
     *(f"import pipeline.{stage}" for stage in ("compose", "fetch", "preprocess")),
+    "import pipeline.optimum, scipy.optimize",
     f"import pipeline.train, pipeline.figures.weights; {MODEL}",
-    f"import pipeline.evaluate, sklearn.metrics; {MODEL}",
+    f"import pipeline.evaluate, pipeline.figures.evaluation, scipy.stats, sklearn.metrics; {MODEL}",
 )
 
 
