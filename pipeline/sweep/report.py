@@ -10,9 +10,9 @@ from pipeline.sweep.jobs import SweepJob, counts, finished
 MOST_ROWS = 10
 
 
-def text(jobs: Sequence[SweepJob], folder: Path, parent: str) -> str:
-    """The leaderboard, what failed and where its log is, what was skipped, the best run, and what to do with it."""
-    return "\n".join(_lines(jobs, folder, parent)) + "\n"
+def text(jobs: Sequence[SweepJob], folder: Path, parent: str, charts: str) -> str:
+    """The leaderboard, what failed and where its log is, what was skipped, the best run, what to do with it, charts."""
+    return "\n".join([*_lines(jobs, folder, parent), charts]) + "\n"
 
 
 def _lines(jobs: Sequence[SweepJob], folder: Path, parent: str) -> Iterator[str]:

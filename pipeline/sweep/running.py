@@ -17,7 +17,7 @@ from pipeline.config import config_hash, params
 from pipeline.errors import UserError
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
-from pipeline.sweep.jobs import SweepJob, counts, finished, settings, tracking_of
+from pipeline.sweep.jobs import SweepJob, counts, finished, settings, tracking_of, varied
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -85,6 +85,7 @@ class Sweep:
         self.first = sum(1 for _ in self.folder.rglob(".hydra"))
         parent = self._parent(what, space, identity)
         try:
+            self._view(parent)
             yield parent
         except BaseException as error:
             self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
@@ -169,8 +170,11 @@ class Sweep:
 
         Whether that could be done: if not, it is told, and is no reason to forget why the sweep has ended.
         """
+        from pipeline.tracking import views
+
         with suppress(BrokenPipeError):  # nobody reads any more
-            sys.stdout.write(report.text(self.jobs, self.folder, parent.id))
+            charts = views.told(parent.store, parent.id)
+            sys.stdout.write(report.text(self.jobs, self.folder, parent.id, charts))
             sys.stdout.flush()
         ended = "FAILED"
         try:
@@ -185,6 +189,15 @@ class Sweep:
             return False
         return ended == status
 
+    def _view(self, parent: "Parent") -> None:
+        """Prepare the charts of the jobs in MLflow's UI."""
+        from pipeline.tracking import views
+
+        found = [result for _, result in finished(self.jobs)]
+        # An earlier run that was reused is no child of this sweep's.
+        named = [result.run_id for result in found] if any(each.parent != parent.id for each in found) else []
+        views.save(parent, varied(self.jobs), self.config.tracking.weight_images_every, named)
+
     def _keep(self, parent: "Parent") -> None:
         ranked = finished(self.jobs)
         title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
@@ -192,6 +205,7 @@ class Sweep:
             parent.artifact(path)
         parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
         parent.note(counts(self.jobs), {})
+        self._view(parent)
         if ranked:
             job, best = ranked[0]
             assert job.config is not None

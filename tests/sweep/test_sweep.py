@@ -81,7 +81,7 @@ def test_told_command_adopts_the_best(changeable: Project) -> None:
     best = changeable.folder / Path(
         re.search(r"the best is .*, (\S+)$", done.stdout, re.MULTILINE)[1]  # type: ignore[index]  # fails if absent
     )
-    command = done.stdout.splitlines()[-1].strip()
+    command = done.stdout.splitlines()[-2].strip()
     adopted = changeable.run(*shlex.split(command))
     assert adopted.returncode == 0, adopted.stdout + adopted.stderr
     assert "learning_rate: 0.3" in (changeable.folder / "conf/config.yaml").read_text()
