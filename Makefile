@@ -30,8 +30,7 @@ bench: .venv/installed ## Measure speed on prepared/, and write benchmarks/resul
 	@python -m benchmarks
 
 ui: .venv/installed ## Show the runs in MLflow's UI on http://127.0.0.1:5001
-	@echo 'Open http://127.0.0.1:5001, choose "Model training", an experiment, and the chart sign above the runs.'
-	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5001
+	@python -m pipeline.ui
 
 lock: .venv/installed-dev ## Pin the dependencies anew, within pyproject.toml's ranges
 	@uv pip compile $(COMPILE) --upgrade --extra dev --extra joblib --extra ray --extra postgres pyproject.toml -o requirements-dev.lock
