@@ -49,7 +49,7 @@ def main(given: argparse.Namespace, config: Config) -> int:
 
 def compare(words: list[str], config: Config) -> "list[Compared]":
     """Look all up, and test each against the first; what cannot be tested is told on stderr and left out."""
-    from pipeline.comparison import predictions
+    from pipeline.comparison import answers
     from pipeline.comparison.table import Compared
     from pipeline.tracking.lookup import Lookup
 
@@ -59,9 +59,9 @@ def compare(words: list[str], config: Config) -> "list[Compared]":
     for subject in subjects:
         own = paired = None
         try:
-            own = predictions.of(lookup, subject, config)
-            if found and found[0].predictions is not None:
-                paired = predictions.paired(found[0].predictions, own)
+            own = answers.of(lookup, subject, config)
+            if found and found[0].answers is not None:
+                paired = answers.paired(found[0].answers, own)
         except UserError as error:
             sys.stderr.write(f"warning: {'no test error of ' if own is None else ''}{subject.name}: {error}\n")
         found.append(Compared(subject, own, paired))

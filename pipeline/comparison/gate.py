@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pipeline.comparison import predictions
+from pipeline.comparison import answers
 from pipeline.config import Promotion
 from pipeline.errors import UserError
 from pipeline.statistics import McNemar
@@ -52,8 +52,8 @@ def paired(lookup: "Lookup", run: "Subject", champion: "Subject") -> McNemar:
     kept = []
     for subject in (champion, run):
         assert subject.run is not None
-        path = lookup.artifact(subject.run, predictions.FILE)
+        path = lookup.artifact(subject.run, answers.FILE)
         if path is None:
-            raise UserError(f"run {subject.id} has no {predictions.FILE}")
-        kept.append(predictions.read(path))
-    return predictions.paired(*kept)
+            raise UserError(f"run {subject.id} has no {answers.FILE}")
+        kept.append(answers.read(path))
+    return answers.paired(*kept)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
 
-from pipeline.comparison.predictions import Predictions
+from pipeline.comparison.answers import Answers
 from pipeline.statistics import McNemar, wilson_interval
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Compared(NamedTuple):
     """A run or model, its predictions of the test images, and the test of it against the first one, where there are."""
 
     subject: "Subject"
-    predictions: Predictions | None
+    answers: Answers | None
     paired: McNemar | None
 
 
@@ -68,13 +68,13 @@ def _metric(item: Compared, name: str, form: str) -> str:
 
 
 def _error(item: Compared) -> str:
-    return UNKNOWN if item.predictions is None else f"{item.predictions.wrong.mean():.2%}"
+    return UNKNOWN if item.answers is None else f"{item.answers.wrong.mean():.2%}"
 
 
 def _interval(item: Compared) -> str:
-    if item.predictions is None:
+    if item.answers is None:
         return UNKNOWN
-    low, high = wilson_interval(int(item.predictions.wrong.sum()), len(item.predictions.wrong))
+    low, high = wilson_interval(int(item.answers.wrong.sum()), len(item.answers.wrong))
     return f"{low:.2%} to {high:.2%}"
 
 
@@ -84,10 +84,10 @@ def _paired(item: Compared, name: str, form: str) -> str:
 
 def verdict(first: Compared, other: Compared, significance: float) -> str:
     """Whether the difference in test error is real, in a sentence."""
-    assert first.predictions is not None
-    assert other.predictions is not None
+    assert first.answers is not None
+    assert other.answers is not None
     assert other.paired is not None
-    difference = float(other.predictions.wrong.mean() - first.predictions.wrong.mean())
+    difference = float(other.answers.wrong.mean() - first.answers.wrong.mean())
     real = other.paired.p_value < significance
     told = "more" if difference > 0 else "fewer"
     amount = f"{abs(100 * difference):.2f} points {told} errors than {first.subject.name}"

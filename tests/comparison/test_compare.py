@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.compare import compare
-from pipeline.comparison import predictions, table
+from pipeline.comparison import answers, table
 from pipeline.errors import UserError
 from pipeline.tracking.lookup import Lookup
 from tests.comparison.conftest import Evaluated
@@ -97,9 +97,9 @@ def test_word_that_names_no_run_or_several_is_refused(evaluated: Evaluated) -> N
 def test_other_images_are_not_compared(evaluated: Evaluated) -> None:
     """Their numbers would say nothing."""
     lookup = Lookup(evaluated.config)
-    first = predictions.of(lookup, lookup.subject(evaluated.good), evaluated.config)
-    other = predictions.Predictions(first.labels[::-1], first.predicted[::-1])
+    first = answers.of(lookup, lookup.subject(evaluated.good), evaluated.config)
+    other = answers.Answers(first.labels[::-1], first.predicted[::-1])
     with pytest.raises(UserError, match="other images"):
-        predictions.paired(first, other)
-    part = predictions.Predictions(first.labels[:100], first.predicted[:100])
-    assert predictions.paired(first, part).p_value == 1.0
+        answers.paired(first, other)
+    part = answers.Answers(first.labels[:100], first.predicted[:100])
+    assert answers.paired(first, part).p_value == 1.0

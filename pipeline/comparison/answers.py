@@ -20,7 +20,7 @@ FILE = "predictions.csv"  # of a run that was evaluated
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Answers:
     """Labels and predicted classes, (N,) each, of the first N test images."""
 
     labels: npt.NDArray[np.intp]
@@ -32,14 +32,14 @@ class Predictions:
         return np.not_equal(self.labels, self.predicted)
 
 
-def read(path: Path) -> Predictions:
+def read(path: Path) -> Answers:
     """The file that evaluate wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return Predictions(*(np.array([int(row[column]) for row in rows]) for column in ("label", "predicted")))
+    return Answers(*(np.array([int(row[column]) for row in rows]) for column in ("label", "predicted")))
 
 
-def of(lookup: "Lookup", subject: "Subject", config: Config) -> Predictions:
+def of(lookup: "Lookup", subject: "Subject", config: Config) -> Answers:
     """Those that the run was evaluated with, or else those of its model on the prepared test set.
 
     Raises:
@@ -60,10 +60,10 @@ def of(lookup: "Lookup", subject: "Subject", config: Config) -> Predictions:
             f"{subject.word} reads images of {model.input_shape[1]} pixels, and those in prepared/ have "
             f"{test.pixels.shape[1]}"
         )
-    return Predictions(test.labels.astype(np.intp), softmax.predict_logits(model, test.pixels).argmax(axis=1))
+    return Answers(test.labels.astype(np.intp), softmax.predict_logits(model, test.pixels).argmax(axis=1))
 
 
-def paired(first: Predictions, second: Predictions) -> McNemar:
+def paired(first: Answers, second: Answers) -> McNemar:
     """McNemar's test on the images that both have seen.
 
     Raises:
