@@ -13,6 +13,7 @@ from tests.support.project import Project
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "optuna", "ray"}
 STAGES = ("compose", "fetch", "preprocess", "optimum", "train", "evaluate")
+COMMANDS = ("ui", "compare", "promote", "reproduce", "report")
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
 
 
@@ -33,10 +34,10 @@ def test_stage_deps_name_exactly_the_files_it_imports(stage: str) -> None:
 
 
 def test_rooms_do_not_import_stages() -> None:
-    """A stage is an entry: what two of them need belongs in a room."""
-    stages = {f"pipeline.{stage}" for stage in STAGES}
+    """A stage is an entry, and so is a command about runs: what two of them need belongs in a room."""
+    entries = {f"pipeline.{name}" for name in (*STAGES, *COMMANDS)}
     for file in SOURCES:
-        assert not imported_names(file) & stages, file
+        assert not imported_names(file) & entries, file
 
 
 def test_heavy_packages_stay_in_their_rooms() -> None:
@@ -57,7 +58,8 @@ def test_data_and_figures_reach_no_heavy_package() -> None:
 @pytest.mark.parametrize(
     "command",
     [["pipeline.compose"], ["pipeline.fetch"], ["pipeline.preprocess"], ["pipeline.train", "--help"]]
-    + [[f"pipeline.{stage}", "--cfg", "job"] for stage in STAGES],
+    + [[f"pipeline.{stage}", "--cfg", "job"] for stage in STAGES]
+    + [[f"pipeline.{command}", "--help"] for command in COMMANDS],
     ids=" ".join,
 )
 def test_light_commands_load_no_heavy_package(command: list[str], changeable: Project) -> None:

@@ -1,6 +1,5 @@
 """What a sweep says at its end."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -49,5 +48,6 @@ def _counted(jobs: Sequence[SweepJob]) -> str:
 
 
 def _near(path: Path) -> str:
-    """As one would type it from here."""
-    return os.path.relpath(path)
+    """As one would type it from here: relative below this folder, else absolute."""
+    here = path.absolute()
+    return str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here)

@@ -114,6 +114,22 @@ def test_told_command_puts_the_best_into_conf(typed: tuple[Project, dict[str, st
     assert all(line.strip() in README for line in ends)
 
 
+def test_run_of_repro_answers_for_itself(typed: tuple[Project, dict[str, str]]) -> None:
+    """What the commands about runs say of the first one: compared, promoted, reproduced to the byte, told on a page."""
+    made, printed = typed
+    compared = printed['python -m pipeline.compare models "lr=0.3 batch=600"']
+    assert re.search(r"^lr=0.3 batch=600 makes .*(evidence of a|real) difference \(p = ", compared, re.MULTILINE)
+    assert "| train.batch_size" in printed['python -m pipeline.compare models "lr=0.3 batch=600" --markdown']
+    run_id = (made.folder / "models/run_id").read_text().strip()
+    assert printed["python -m pipeline.promote models"] == f"run {run_id} is now version 1 of mnist and its champion\n"
+    assert f"run {run_id} (lr=0.1 batch=64) is identical: " in printed["python -m pipeline.reproduce models"]
+    page = made.folder / printed["python -m pipeline.report models"].split()[-1]
+    assert "lr=0.1 batch=64" in page.read_text()
+    run = client_of(made.folder).get_run(run_id)
+    assert run.data.metrics["test/error_low"] < run.data.metrics["test/error"] < run.data.metrics["test/error_high"]
+    assert 0 < run.data.metrics["train/objective_gap"] < 0.1
+
+
 def test_shown_results_are_those_of_this_machine_or_near(typed: tuple[Project, dict[str, str]]) -> None:
     """The figures in the README were measured, and stay true to half a point."""
     _, printed = typed
