@@ -1,7 +1,6 @@
 """What the store has of a run, in plain types: for rooms that do not import MLflow."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.errors import UserError
 from pipeline.tracking import parent, search
 from pipeline.tracking.lookup import Lookup
+from pipeline.tracking.store import Store
 
 History = Sequence[tuple[int, float]]  # step and value
 
@@ -89,7 +89,7 @@ class Account:
 
     def failed(self) -> "list[Account]":
         """A sweep's jobs that failed and have not been repeated with success, the latest first."""
-        store = replace(self._lookup.store, experiment_id=self._run.info.experiment_id)
+        store = Store(self._lookup.client, self._lookup.uri, self._run.info.experiment_id)
         jobs = search.runs(store, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.id}'")
         done = {run.data.tags.get("config.hash") for run in jobs if run.info.status == "FINISHED"}
         failed: dict[str | None, MlflowRun] = {}

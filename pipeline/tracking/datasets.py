@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from pipeline.config import Data
 from pipeline.data.labelled import LabelledImages
 
-CONTEXT = "mlflow.data.context"  # MLflow's tag for what a data set was used for
+# What a data set was used for.
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
@@ -21,7 +22,7 @@ def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> lis
     return [
         DatasetInput(
             Dataset(f"{data.name} {use}", data_md5, "dvc", source, _schema(images), _profile(images)),
-            [InputTag(CONTEXT, use)],
+            [InputTag(MLFLOW_DATASET_CONTEXT, use)],
         )
         for use, images in sets.items()
     ]

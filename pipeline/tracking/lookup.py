@@ -73,10 +73,7 @@ class Lookup:
 
     def __init__(self, config: Config) -> None:
         self.uri = store.uri(config.tracking)
-        if not store.exists(config.tracking):
-            raise UserError(f"there is no run yet in {self.uri}: run `dvc repro`")
-        self.store = store.connect(config.tracking)
-        self.client = self.store.client
+        self.client = store.look(config.tracking)
         self.model_name = config.promotion.model
         self._folder = TemporaryDirectory(prefix="runs-")  # for what is fetched, until the process ends
 

@@ -1,7 +1,8 @@
 """The MLflow store: where it is, made ready once, and the experiment in it."""
 
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,12 +51,34 @@ def connect(tracking: Tracking) -> Store:
     """
     where = uri(tracking)
     mlflow.set_tracking_uri(where)
+    with _telling(where), _alone(where):
+        if not exists(tracking):
+            _create(Path(where.removeprefix(SQLITE)))
+        client = MlflowClient(where)
+        return Store(client, where, _experiment(client, tracking, where))
+
+
+def look(tracking: Tracking) -> MlflowClient:
+    """Open a store to look into it: nothing is created.
+
+    Raises:
+        UserError: there is none yet, or it cannot be opened.
+    """
+    where = uri(tracking)
+    if not exists(tracking):
+        raise UserError(f"there is no run yet in {where}: run `dvc repro`")
+    mlflow.set_tracking_uri(where)
+    with _telling(where):
+        client = MlflowClient(where)
+        client.search_experiments(max_results=1)
+        return client
+
+
+@contextmanager
+def _telling(where: str) -> Iterator[None]:
+    """Tell in one line why the store cannot be used."""
     try:
-        with _alone(where):
-            if not exists(tracking):
-                _create(Path(where.removeprefix(SQLITE)))
-            client = MlflowClient(where)
-            return Store(client, where, _experiment(client, tracking, where))
+        yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         # For a refused connection MLflow tells the whole history of its objects; the system's own words are enough.
         told = re.search(r"\[Errno[^\"')]*", str(error))
