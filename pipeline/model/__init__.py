@@ -4,6 +4,7 @@ import atexit
 import faulthandler
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,24 @@ def _silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
+@contextmanager
+def _hidden(*packages: str) -> Iterator[None]:
+    """Let the import of packages fail, as if they were not installed, where they are not imported yet."""
+    hidden = [package for package in packages if package not in sys.modules]
+    for package in hidden:
+        sys.modules[package] = None  # type: ignore[assignment]  # Python's own way to make an import fail
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]
+
+
 os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras says
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # At its end Python looks through all of TensorFlow's objects for cycles, several times: a second for nothing.
 atexit.register(gc.freeze)
 # TensorFlow's libraries tell stderr about oneDNN and missing CUDA drivers before they heed the level above.
-with _silent_stderr():
+# For wrappers and galleries that nobody here uses, Keras imports scikit-learn and pyplot: a quarter of its own import.
+with _silent_stderr(), _hidden("sklearn", "matplotlib"):
     import keras  # noqa: F401 - imported for what it says when it is first imported
