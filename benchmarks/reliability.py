@@ -36,7 +36,8 @@ class _Sweep:
     def start(self) -> "subprocess.Popen[bytes]":
         """Begin it, or go on with it."""
         where = (f"tracking.uri=sqlite:///{self.folder}/mlflow.db", f"hydra.sweep.dir={self.folder}/sweep")
-        command = [sys.executable, "-m", "pipeline.train", "--multirun", *GRID, *where]
+        same = "tracking.system_metrics_every=0"  # no result of training
+        command = [sys.executable, "-m", "pipeline.train", "--multirun", *GRID, *where, same]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def runs(self) -> list[Run]:

@@ -89,6 +89,7 @@ def test_link_shows_the_curves_and_the_weights_of_the_sweep(served: Served, page
         expect(settings).to_contain_text(axis)
     for name in NAMES:
         expect(curves).to_contain_text(f"{name} (valid/error)")
+    weights.scroll_into_view_if_needed()  # what is out of sight loads no images
     for step in (2, 4):
         images = weights.locator(f"img[src*='weights%2Bstep%2B{step}%2B']")
         expect(images).to_have_count(len(NAMES))
