@@ -1,0 +1,123 @@
+"""Read the digits in pictures of one's own.
+
+python -m pipeline.predict docs/digits/thin-7.png docs/digits/shadow-4.jpg
+python -m pipeline.predict --model champion --json scan.png
+python -m pipeline.predict --show seen.png photo.jpg
+
+A picture shows one digit, light or dark, in any format that Pillow reads (of an animation, the first frame). It is made
+like MNIST before the model sees it, and --show lets you see that too. So models of other images read it badly.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.command import RUN, Parser, run
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.paths import MODELS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from pipeline.data.ink import Grey
+    from pipeline.figures.seen import Answer
+    from pipeline.model.reader import Reader
+
+
+def predict(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the digit in each picture, and the probability of each class; 2 where a picture could not be read."""
+    from pipeline.data import ink, pictures
+
+    found = []
+    for name in arguments.images:
+        try:
+            picture = pictures.read(Path(name))
+            found.append((_printable(name), picture.small, ink.find(picture.grey)))
+        except UserError as error:
+            sys.stderr.write(f"error: {_printable(name)}: {error}\n")
+    answers = _answer(found, arguments.model, config) if found else []
+    if arguments.json:
+        _print_json(answers)
+    else:
+        _print_table(answers)
+    if arguments.show and answers:
+        _show(answers, arguments.show)
+    return 0 if len(answers) == len(arguments.images) else 2
+
+
+def _answer(found: "list[tuple[str, Image, Grey]]", model: str, config: Config) -> "list[Answer]":
+    """The model's answers to pictures: their names, what to show of them, and their ink."""
+    # TensorFlow takes seconds to import: only now that there is something to answer.
+    import numpy as np
+
+    from pipeline.data.ink import like_mnist
+    from pipeline.figures.seen import Answer
+
+    reader = _reader(model, config)
+    images = np.stack([like_mnist(ink, reader.side) for _, _, ink in found])
+    probabilities = reader.probabilities(images).tolist()
+    return [
+        Answer(name, small, image, of_each)
+        for (name, small, _), image, of_each in zip(found, images, probabilities, strict=True)
+    ]
+
+
+def _reader(word: str, config: Config) -> "Reader":
+    from pipeline.model.reader import Reader
+
+    path = Path(word)
+    if path.is_dir():
+        path /= "model.keras"
+    if path.is_file() or path.suffix == ".keras":
+        return Reader(path, word)
+    from pipeline.tracking.lookup import Lookup  # and MLflow, which a file does not need
+
+    lookup = Lookup(config)  # it deletes what it has fetched when it goes
+    return Reader(lookup.model_file(lookup.subject(word)), word)
+
+
+def _print_json(answers: "list[Answer]") -> None:
+    rows = [{"image": answer.name, "digit": answer.digit, "probabilities": answer.probabilities} for answer in answers]
+    sys.stdout.write(json.dumps(rows) + "\n")
+
+
+def _print_table(answers: "list[Answer]") -> None:
+    if not answers:
+        return
+    width = max(len("picture"), *(len(answer.name) for answer in answers))
+    classes = "".join(f"{digit:5}" for digit in range(len(answers[0].probabilities)))
+    sys.stdout.write(f"{'picture':{width}}  digit   sure  {classes}  (%)\n")
+    for answer in answers:
+        said = f"{answer.digit:5}  {100 * answer.probability:3.0f} %"
+        of_each = "".join(f"{100 * probability:5.0f}" for probability in answer.probabilities)
+        sys.stdout.write(f"{answer.name:{width}}  {said}  {of_each}\n")
+
+
+def _show(answers: "list[Answer]", path: Path) -> None:
+    from pipeline.figures import seen
+
+    try:
+        seen.draw(answers, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from error
+
+
+def _printable(name: str) -> str:
+    """A file's name may hold what breaks a line, or what no terminal shows."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _parser() -> Parser:
+    parser = Parser(__doc__, "predict")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one digit")
+    parser.add_argument("--model", metavar="REF", default=str(MODELS), help=f"{RUN} (the default)")
+    parser.add_argument("--json", action="store_true", help='print [{"image", "digit", "probabilities"}, ...]')
+    parser.add_argument("--show", metavar="FILE.png", type=Path, help="save a picture of what the model saw")
+    return parser
+
+
+if __name__ == "__main__":
+    run(predict, _parser())

@@ -1,0 +1,100 @@
+"""Digits drawn by strokes, as people draw them, in three hands and three styles of picture."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter
+
+Hand = Literal["plain", "slanted", "round"]
+Style = Literal["thin", "white", "photo"]
+
+# A digit's strokes, each a smooth curve through points "xy" of a grid of ten by ten from its top left corner.
+# A point given twice is a corner.
+HANDS: dict[Hand, tuple[str, ...]] = {
+    "plain": (
+        "40 13 16 49 76 73 40",
+        "50 49",
+        "12 30 60 72 55 19 19 79",
+        "11 40 72 44 44 76 49 17",
+        "40 06 06 86 / 63 69",
+        "70 20 20 14 14 44 76 49 18",
+        "60 24 16 39 67 45 17",
+        "10 80 80 39",
+        "40 12 44 77 49 17 44 72 40",
+        "72 40 13 35 72 72 69",
+    ),
+    "slanted": (
+        "60 33 16 29 56 83 60 50",
+        "42 70 70 39",
+        "33 60 82 55 09 09 38 79",
+        "31 60 82 54 54 66 39 08",
+        "50 15 15 75 / 72 49",
+        "40 24 24 54 66 39 08 / 40 90",
+        "70 34 17 39 56 45 18",
+        "20 90 90 39 / 35 75",
+        "80 50 32 54 56 29 07 44 82 80",
+        "82 60 33 45 82 82 66 39",
+    ),
+    "round": (
+        "40 04 19 59 94 60 30",
+        "22 50 50 59 / 29 89",
+        "02 30 80 74 09 17 48 99",
+        "01 50 82 44 44 86 49 07",
+        "20 05 05 95 / 70 69",
+        "20 14 14 54 86 59 07 / 20 80",
+        "70 24 06 39 88 65 15",
+        "11 10 80 80 55 49",
+        "50 11 44 87 49 07 44 82 50",
+        "82 40 02 25 83 81 81 79",
+    ),
+}
+SHEET = 300  # pixels of a picture's side
+TALL, WIDE = 180, 120  # pixels of the grid
+
+
+def draw(digit: int, hand: Hand, style: Style, seed: int = 0) -> Image.Image:
+    """A grey picture, 300 pixels wide and high: thin pen on white, white on black, or a photo of paper in a shadow."""
+    width = {"thin": 3, "white": 16, "photo": 12}[style]
+    ink = _strokes(HANDS[hand][digit], width)
+    if style == "thin":
+        return Image.fromarray(255 - ink)
+    return Image.fromarray(ink) if style == "white" else _photo(ink, np.random.default_rng(seed))
+
+
+def _strokes(strokes: str, width: int) -> npt.NDArray[np.uint8]:
+    """Ink, 255 where a stroke is, drawn four times as large for smooth edges."""
+    large = Image.new("L", (4 * SHEET, 4 * SHEET))
+    pen = ImageDraw.Draw(large)
+    for stroke in strokes.split("/"):
+        points = np.array([[int(point[0]), int(point[1])] for point in stroke.split()], np.float64) / 9
+        corner = np.array([(SHEET - WIDE) / 2, (SHEET - TALL) / 2])
+        curve = 4 * (_curve(points) * (WIDE, TALL) + corner)
+        pen.line([tuple(point) for point in curve.tolist()], 255, 4 * width, "curve")
+        for x, y in curve[[0, -1]]:
+            pen.ellipse((x - 2 * width, y - 2 * width, x + 2 * width, y + 2 * width), 255)
+    return np.asarray(large.resize((SHEET, SHEET), Image.Resampling.BOX))
+
+
+def _curve(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A Catmull-Rom spline through points (N, 2)."""
+    before, start, end, after = (np.pad(points, ((1, 1), (0, 0)), "edge")[i : len(points) - 1 + i] for i in range(4))
+    t = np.linspace(0, 1, 24)[:, None, None]
+    curve = (
+        2 * start
+        + (end - before) * t
+        + (2 * before - 5 * start + 4 * end - after) * t**2
+        + (3 * start - before - 3 * end + after) * t**3
+    ) / 2
+    return curve.transpose(1, 0, 2).reshape(-1, 2)
+
+
+def _photo(ink: npt.NDArray[np.uint8], generator: np.random.Generator) -> Image.Image:
+    """Grey paper, turned a little and blurred, that darkens to one side, with a soft shadow across it, and noise."""
+    turned = Image.fromarray(ink).rotate(generator.uniform(-6, 6), Image.Resampling.BICUBIC)
+    soft = np.asarray(turned.filter(ImageFilter.GaussianBlur(1.5))) / 255
+    y, x = np.mgrid[0:SHEET, 0:SHEET] / SHEET
+    shadow = 1 / (1 + np.exp(-15 * (x + y - generator.uniform(0.8, 1.3))))
+    paper = 0.8 - 0.2 * x - 0.25 * shadow
+    grain = generator.standard_normal(ink.shape) * 0.03
+    return Image.fromarray((255 * np.clip(paper * (1 - 0.7 * soft) + grain, 0, 1)).astype(np.uint8))
