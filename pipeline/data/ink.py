@@ -12,14 +12,15 @@ Grey = npt.NDArray[np.float32]
 MNIST_SIDE, MNIST_BOX = 28, 20  # pixels of MNIST's images, and of the box into which their digits were scaled
 THINNEST = 1.8  # pixels of 28: thinner strokes are thickened; MNIST's are 2 to 4 wide
 FINE = 8  # pixels that strokes are thickened at for each pixel of the box
-COARSE = 64  # pixels of the longer side of a copy on which light and shadow are judged
+COARSE = 32  # pixels of the longer side of a copy on which dark is told from light
+AROUND = 0.7  # of the longer side: in squares so wide, less than half is ink
 SHADOW = 0.35  # of the longer side: what is wider is no stroke
-NOISY = 0.004  # standard deviation from which pictures are smoothed; without noise, as drawn or as in MNIST, it is 0
+NOISY = 0.004  # of the range from black to white: what is drawn on a screen is more even
 GRAIN = 1 / 300  # of the longer side: standard deviation of the smoothing
 FAINTEST = 0.02  # of the range from black to white
 ABOVE_NOISE = 4  # standard deviations at which a pixel may be ink
 CLEAR = 8  # standard deviations at which it is
-EDGE = 0.25  # of the strokes' strength: where a stroke ends in pictures that are finer than the model's
+EDGE = 0.4  # of the strokes' strength: where a stroke ends in pictures that are finer than the model's
 STRONG = 0.5  # of the strokes' strength: the middle of an edge
 SMALLEST = 7  # pixels of a digit's longer side
 SPECK = 0.03  # of the largest piece of ink: what is smaller is dust
@@ -33,7 +34,9 @@ def find(grey: Grey) -> Grey:
     Raises:
         UserError: there is none, or next to none.
     """
-    light, noise = _without_noise(_without_shadow(grey))
+    light = _without_shadow(_without_noise(grey))
+    low, middle = np.quantile(light, (0.05, 0.25))  # even a bold digit, cropped closely, leaves so much paper
+    light, noise = light - middle, float(middle - low)  # of a normal distribution, 0.97 deviations
     floor = max(ABOVE_NOISE * noise, FAINTEST)
     if not (light > floor).any():
         raise UserError("nothing is drawn in it")
@@ -70,21 +73,21 @@ def _pieces(ink: Grey, edge: float) -> npt.NDArray[np.bool_]:
 
 def _without_shadow(grey: Grey) -> Grey:
     """How much lighter the ink is than what surrounds it, around 0 elsewhere; dark ink is inverted."""
-    shape = (grey.shape[1], grey.shape[0])
-    light = grey - _resized(_surface(_reduced(grey)), shape)
-    if (light**3).sum() < 0:  # ink differs most from the border's surface; the third power lets little else count
+    coarse, size = _reduced(grey), (grey.shape[1], grey.shape[0])
+    around = ndimage.median_filter(coarse, max(3, round(AROUND * max(coarse.shape))), mode="nearest")
+    # Ink differs most from what is around it; the third power lets little else count.
+    dark = ((grey - _resized(around, size)) ** 3).sum() < 0
+    light = grey - _resized(_surface(coarse), size)
+    if dark:
         light = -light
-    coarse = _reduced(light)
-    width = max(3, round(SHADOW * max(coarse.shape)))
-    # An opening takes away what is narrower than its width, light strokes, and leaves the rest.
-    shadow = ndimage.grey_opening(coarse, (width, width), mode="nearest")
-    if np.ptp(shadow) > 0:  # what is even stays so to the last bit
-        shadow = ndimage.gaussian_filter(shadow, width / 6, mode="nearest")
-    return np.asarray(light - _resized(shadow, shape), np.float32)
+    width = max(3, round(SHADOW * max(light.shape)))
+    # An opening takes away what is light and narrower than its width, strokes, and leaves the rest, edges included.
+    light -= ndimage.grey_opening(light, (width, width), mode="nearest")
+    return np.asarray(light, np.float32)
 
 
 def _surface(grey: Grey) -> Grey:
-    """The surface of second degree that fits the border, of which ink touches little."""
+    """The surface of second degree that fits the border but for where ink touches it."""
     height, width = grey.shape
     y, x = (axis.ravel() - 0.5 for axis in np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j])
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
@@ -92,29 +95,23 @@ def _surface(grey: Grey) -> Grey:
     rim = max(1, round(min(grey.shape) / 20))
     border[rim:-rim, rim:-rim] = False
     values, rows = grey[border], terms[border.ravel()]
-    middle = np.median(values)
-    if np.median(np.abs(values - middle)) < NOISY:
-        return np.full_like(grey, middle)  # even, as in all that is drawn on a screen
-    fitting = np.ones(len(values), bool)
-    for _ in range(4):
+    distance = np.abs(values - np.median(values))
+    if np.median(distance) < NOISY:
+        return np.full_like(grey, np.median(values))  # even, as in all that is drawn on a screen
+    fitting = distance <= 2 * np.median(distance)
+    for _ in range(6):
         factors = np.linalg.lstsq(rows[fitting], values[fitting])[0]
         distance = np.abs(values - rows @ factors)
-        fitting = distance <= 4 * np.median(distance)
+        fitting = distance <= 3 * np.median(distance)
     return np.asarray((terms @ factors).reshape(grey.shape), np.float32)
 
 
-def _without_noise(light: Grey) -> tuple[Grey, float]:
-    """The picture, smoothed where it is noisy, around 0 where no ink is, and the deviation that is left there."""
-    light = light - np.median(light)
-    if _deviation(light) > NOISY:
-        light = ndimage.gaussian_filter(light, GRAIN * max(light.shape))
-        light -= np.median(light)
-    return light, _deviation(light)
-
-
-def _deviation(light: Grey) -> float:
-    """The standard deviation of noise around 0, from the median, which ink does not reach."""
-    return 1.4826 * float(np.median(np.abs(light)))
+def _without_noise(grey: Grey) -> Grey:
+    """The picture, smoothed where neighbours differ as noise does."""
+    steps = np.abs(np.diff(grey, axis=1))
+    if steps.size and np.median(steps) > NOISY:
+        return np.asarray(ndimage.gaussian_filter(grey, GRAIN * max(grey.shape)))
+    return grey
 
 
 def _thickened(ink: Grey, box: int, thinnest: float) -> Grey:
