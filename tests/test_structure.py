@@ -13,7 +13,7 @@ from tests.support.project import Project
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"tensorflow", "keras", "mlflow", "matplotlib", "optuna", "ray"}
 STAGES = ("compose", "fetch", "preprocess", "optimum", "train", "evaluate")
-COMMANDS = ("ui", "compare", "promote", "reproduce", "report")
+COMMANDS = ("ui", "compare", "promote", "reproduce", "predict", "report")
 SOURCES = sorted((ROOT / "pipeline").rglob("*.py"))
 
 

@@ -59,7 +59,9 @@ def read(path: Path) -> Picture:
     except UnidentifiedImageError as error:
         raise UserError("this is not a picture that Pillow reads: save it as PNG or JPEG") from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"it has more than {MOST_PIXELS:,} pixels: make it smaller") from error
+        raise UserError(
+            f"it has more than {MOST_PIXELS:,} pixels, or than {LONGEST_SIDE:,} a side: make it smaller"
+        ) from error
     except DAMAGED as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"its file is damaged ({told}): save it again") from error

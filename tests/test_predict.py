@@ -1,0 +1,98 @@
+"""`python -m pipeline.predict` as people type it."""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.model import files, softmax
+from tests.support.drawn import draw
+from tests.support.project import ROOT, Project
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three digits in three styles, and three files that are none."""
+    draw(7, "plain", "thin").save(tmp_path / "seven.png")
+    draw(3, "round", "white").save(tmp_path / "three.gif")
+    draw(4, "slanted", "photo").save(tmp_path / "four.jpg")
+    Image.new("L", (300, 300), 255).save(tmp_path / "blank.png")
+    (tmp_path / "text.png").write_text("seven")
+    return tmp_path
+
+
+def test_good_pictures_are_answered_and_the_others_told(folder: Path, digits: Project) -> None:
+    """A bad file costs its own answer alone, and the exit code tells; the sheet shows what was answered."""
+    names = ["blank.png", "seven.png", "text.png", "three.gif", "missing\n.png", "four.jpg"]
+    model = digits.folder / "models" / "model.keras"
+    shown = folder / "new" / "seen.png"
+    words = [*names, "--model", str(model), "--json", "--show", str(shown)]
+    done = digits.run(sys.executable, "-m", "pipeline.predict", *words, cwd=folder)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in lines] == ["blank.png", "text.png", "missing?.png"]
+    assert "Traceback" not in done.stderr
+    answers = json.loads(done.stdout)
+    assert [answer["image"] for answer in answers] == ["seven.png", "three.gif", "four.jpg"]
+    for answer in answers:
+        assert len(answer["probabilities"]) == 10
+        assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-12)
+        assert answer["probabilities"][answer["digit"]] == max(answer["probabilities"])
+    with Image.open(shown) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.size[0] > 3 * 280
+
+
+def test_nothing_but_bad_pictures_is_no_answer(folder: Path, digits: Project) -> None:
+    """An empty list for machines, and no sheet."""
+    words = ["blank.png", "--json", "--show", "seen.png"]
+    done = digits.run(sys.executable, "-m", "pipeline.predict", *words, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    assert done.stderr == "error: blank.png: nothing is drawn in it\n"
+    assert not (folder / "seen.png").exists()
+
+
+def test_run_is_found_and_a_table_printed(folder: Path, digits: Project) -> None:
+    """The beginning of a run's id names its model: the same as in models/."""
+    run_id = (digits.folder / "models" / "run_id").read_text()
+    outputs = []
+    for model in ([], ["--model", run_id[:10]]):
+        done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", *model, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    header, row = outputs[0].splitlines()
+    assert header.split() == ["picture", "digit", "sure", *map(str, range(10)), "(%)"]
+    name, digit, sure, sign, *percents = row.split()
+    assert (name, sign, len(percents)) == ("seven.png", "%", 10)
+    assert percents[int(digit)] == sure
+
+
+def test_model_that_cannot_answer_is_refused(folder: Path, digits: Project) -> None:
+    """Of weights that are not finite every answer would be 0; other models take other images."""
+    broken = softmax.build(64, 10, 255.0, "zeros", 1)
+    broken.get_layer("softmax").kernel.assign(np.full((64, 10), np.nan, np.float32))
+    oblong = softmax.build(60, 10, 255.0, "zeros", 1)
+    other = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)])
+    for model, told in (
+        (broken, "has weights that are not finite"),
+        (oblong, "takes images of 60 pixels, which is no square"),
+        (other, "is not a model of `python -m pipeline.train`"),
+    ):
+        files.save(model, folder / "model.keras")
+        done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", "--model", ".", cwd=folder)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert f"error: . {told}" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_pictures_of_the_readme_are_small() -> None:
+    """They come with every clone."""
+    found = sorted((ROOT / "docs" / "digits").iterdir())
+    assert [path.name for path in found] == ["shadow-4.jpg", "thin-7.png", "white-on-black-3.png"]
+    assert all(path.stat().st_size < 20_000 for path in found)
