@@ -11,6 +11,7 @@ like MNIST before the model sees it, and --show lets you see that too. So models
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def predict(arguments: argparse.Namespace, config: Config) -> int:
     for name in arguments.images:
         try:
             picture = pictures.read(Path(name))
-            found.append((_printable(name), picture.small, ink.find(picture.grey)))
+            found.append((name, picture.small, ink.find(picture.grey)))
         except UserError as error:
             sys.stderr.write(f"error: {_printable(name)}: {error}\n")
     answers = _answer(found, arguments.model, config) if found else []
@@ -87,20 +88,21 @@ def _print_json(answers: "list[Answer]") -> None:
 def _print_table(answers: "list[Answer]") -> None:
     if not answers:
         return
-    width = max(len("picture"), *(len(answer.name) for answer in answers))
+    names = [_printable(answer.name) for answer in answers]
+    width = max(len("picture"), *map(len, names))
     classes = "".join(f"{digit:5}" for digit in range(len(answers[0].probabilities)))
     sys.stdout.write(f"{'picture':{width}}  digit   sure  {classes}  (%)\n")
-    for answer in answers:
+    for name, answer in zip(names, answers, strict=True):
         said = f"{answer.digit:5}  {100 * answer.probability:3.0f} %"
         of_each = "".join(f"{100 * probability:5.0f}" for probability in answer.probabilities)
-        sys.stdout.write(f"{answer.name:{width}}  {said}  {of_each}\n")
+        sys.stdout.write(f"{name:{width}}  {said}  {of_each}\n")
 
 
 def _show(answers: "list[Answer]", path: Path) -> None:
     from pipeline.figures import seen
 
     try:
-        seen.draw(answers, path)
+        seen.draw([replace(answer, name=_printable(answer.name)) for answer in answers], path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from error
 

@@ -58,7 +58,7 @@ def test_same_inputs_give_the_same_lock(changeable: Project) -> None:
     """Trained again, everything is byte for byte what it was, though the MLflow run is another one."""
     before = (changeable.folder / "dvc.lock").read_bytes()
     first = (changeable.folder / "models/run_id").read_text()
-    done = changeable.run("dvc", "repro", "--force", "train", "evaluate")
+    done = changeable.run("dvc", "repro", "--force", "--single-item", "train", "evaluate")
     assert done.returncode == 0, done.stderr
     assert {"train", "evaluate"} <= ran(done.stdout)
     assert (changeable.folder / "dvc.lock").read_bytes() == before
@@ -173,7 +173,7 @@ def test_commands_work_from_any_folder(changeable: Project, tmp_path: Path) -> N
 def test_project_in_a_folder_with_spaces_and_accents(digits: Project, tmp_path: Path) -> None:
     """MLflow's addresses quote such letters; no stray quoted folder may appear."""
     moved = digits.copy(tmp_path / "my proj é")
-    assert moved.run("dvc", "repro", "--force", "train", "evaluate").returncode == 0
+    assert moved.run("dvc", "repro", "--force", "--single-item", "train", "evaluate").returncode == 0
     (run,) = runs(moved.folder)
     assert "test/error" in run.data.metrics
     assert (moved.folder / "mlartifacts" / "digits" / run.info.run_id / "artifacts" / "weights.png").is_file()
@@ -200,7 +200,7 @@ def test_evaluate_without_its_run_still_reports(changeable: Project) -> None:
 
 def test_evaluate_writes_into_the_run_that_train_made(changeable: Project) -> None:
     """And not into a later one that made the same model, as a sweep over the same settings does."""
-    assert changeable.run("dvc", "repro", "--force", "train").returncode == 0
+    assert changeable.run("dvc", "repro", "--force", "--single-item", "train").returncode == 0
     assert changeable.stage("train").returncode == 0
     assert changeable.stage("evaluate").returncode == 0
     twin, made = runs(changeable.folder)

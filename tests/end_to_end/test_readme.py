@@ -130,6 +130,17 @@ def test_run_of_repro_answers_for_itself(typed: tuple[Project, dict[str, str]]) 
     assert 0 < run.data.metrics["train/objective_gap"] < 0.1
 
 
+def test_pictures_of_digits_are_read(typed: tuple[Project, dict[str, str]]) -> None:
+    """As the README shows, by the model of the first run, which is the champion too."""
+    made, printed = typed
+    drawn = {"thin-7.png": 7, "white-on-black-3.png": 3, "shadow-4.jpg": 4}
+    lines = "\n".join(printed[command] for command in COMMANDS if "pipeline.predict" in command).splitlines()
+    for name, digit in drawn.items():
+        (said,) = {line.split()[1] for line in lines if line.startswith(f"docs/digits/{name}")}
+        assert said == str(digit)
+    assert (made.folder / "outputs/seen.png").stat().st_size > 1000
+
+
 def test_shown_results_are_those_of_this_machine_or_near(typed: tuple[Project, dict[str, str]]) -> None:
     """The figures in the README were measured, and stay true to half a point."""
     _, printed = typed
