@@ -37,8 +37,9 @@ def checked_out(commit: str, diff: Path | None) -> Iterator["Worktree"]:
                 raise UserError(f"the run's code cannot be checked out: {done.stderr.strip().splitlines()[-1]}")
             yield Worktree(top / prefix, Path(folder))
         finally:
-            shutil.rmtree(top, ignore_errors=True)
-            _git(ROOT, "worktree", "prune")
+            # Not `prune`, which would forget other worktrees, as on a disk that is not mounted. Twice forced it removes
+            # one that an interrupted `add` has left locked.
+            _git(ROOT, "worktree", "remove", "--force", "--force", str(top))
 
 
 class Worktree:

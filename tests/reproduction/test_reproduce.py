@@ -29,18 +29,22 @@ def files_of(run: Run) -> Path:
     return Path(run.info.artifact_uri.removeprefix("file://"))
 
 
-def test_run_of_a_bank_comes_out_identical_without_its_neighbours(swept: Project) -> None:
-    """With the code as it was, though the folder's own has changed since; nothing is left behind."""
+def test_run_of_a_bank_comes_out_identical_without_its_neighbours(swept: Project, tmp_path: Path) -> None:
+    """With the code as it was, though the folder's own has changed since; nothing is left behind or taken away."""
     run = next(run for run in runs(swept.folder) if run.data.params["train.learning_rate"] == "0.4")
     changed = swept.folder / "pipeline/model/new.py"
     changed.write_text("SEED = 3\n")
+    swept.git("worktree", "add", "-q", "--detach", str(tmp_path / "away"))
+    (tmp_path / "away").rename(tmp_path / "elsewhere")  # as a disk that is not mounted
     done = swept.stage("reproduce", run.info.run_id[:12])
     changed.write_text("SEED = 2\n")
     assert done.returncode == 0, done.stderr
     assert f"commit {run.data.tags['git.commit']} with the changes that were not committed\n" in done.stdout
     assert f"data {run.data.tags['data.md5']} from DVC's cache\n" in done.stdout
     assert f"run {run.info.run_id} (lr=0.4 batch=64 train.epochs=3) is identical: " in done.stdout
-    assert swept.git("worktree", "list").count("\n") == 0
+    worktrees = [line.split()[0] for line in swept.git("worktree", "list").splitlines()]
+    assert worktrees == [str(swept.folder), str(tmp_path / "away")]
+    swept.git("worktree", "prune")
     assert len(runs(swept.folder)) == 8
 
 
