@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from mlflow.entities import DatasetInput, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from pipeline.config import Config, params
 from pipeline.errors import Diverged, Stopped
@@ -69,7 +70,15 @@ class Run:
 
     def inputs(self, datasets: Sequence[DatasetInput]) -> None:
         """Note which data the run uses."""
-        self._lane.post(lambda: self._client.log_inputs(self.id, datasets))
+
+        def write() -> None:
+            try:
+                self._client.log_inputs(self.id, datasets)
+            except MlflowException:
+                # PostgreSQL refuses a data set that another run has just added: now MLflow finds that one.
+                self._client.log_inputs(self.id, datasets)
+
+        self._lane.post(write)
 
     def image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
         """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""

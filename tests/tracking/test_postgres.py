@@ -4,11 +4,19 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.config import Data
+from pipeline.data.labelled import LabelledImages
+from pipeline.tracking import datasets
+from pipeline.tracking.lane import THREADS
+from pipeline.tracking.run import Run
+from pipeline.tracking.store import Store
 from tests.support.postgres import postgresql
 from tests.support.project import Project
 from tests.support.servers import mlflow_server
@@ -102,3 +110,18 @@ def states(client: MlflowClient) -> list[str]:
     if client.get_experiment_by_name("interrupted") is None:
         return []
     return sorted(run.info.status for run in runs_of(client, "interrupted") if "valid/error" in run.data.metrics)
+
+
+def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str) -> None:
+    """MLflow looks for a data set and then adds it: of those that do so together PostgreSQL lets in one."""
+    client = MlflowClient(server)
+    data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
+    for number in range(5):
+        store = Store(client, server, client.create_experiment(f"together {number}"))
+        ids = [client.create_run(store.experiment_id).info.run_id for _ in range(THREADS)]
+        together = [Run(store, partial(str, run_id)) for run_id in ids]
+        for run in together:
+            run.inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
+        for run in together:
+            run.wait()
+        assert all(len(client.get_run(run_id).inputs.dataset_inputs) == 1 for run_id in ids)
