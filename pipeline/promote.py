@@ -39,11 +39,15 @@ def main(given: argparse.Namespace, config: Config) -> int:
     run = Subject(given.run, lookup.run(given.run))
     name = config.promotion.model
     version = registry.champion(lookup.client, name)
-    champion = None if version is None else lookup.subject(registry.CHAMPION)
-    if version is not None and champion is not None and champion.id == run.id:
+    champion = lookup.champion()
+    if version is not None and version.run_id == run.id:
         sys.stdout.write(f"run {run.id} is the champion already: version {version.version} of {name}\n")
         return 0
     refused = gate.reasons(lookup, run, champion, config.promotion)
+    if version is not None and champion is None:
+        refused.append(
+            f"the run of the champion, version {version.version} of {name}, is gone: nothing to compare with"
+        )
     if refused and not given.force:
         sys.stderr.write("".join(f"error: not promoted: {reason}\n" for reason in refused))
         return 1

@@ -92,6 +92,18 @@ class Lookup:
             raise UserError(f"{path} is not there")
         return Subject(word, self.run(word))
 
+    def champion(self) -> Subject | None:
+        """The run of the champion, if it is still there."""
+        version = registry.champion(self.client, self.model_name)
+        if version is None or not version.run_id:
+            return None
+        try:
+            return Subject(registry.CHAMPION, self.client.get_run(version.run_id))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+
     def run(self, word: str) -> MlflowRun:
         """The run that the word names.
 
@@ -157,12 +169,13 @@ class Lookup:
         return next((run for run in found if run.info.run_id == likely), next(iter(found), None))
 
     def _champion(self) -> MlflowRun:
-        version = registry.champion(self.client, self.model_name)
-        if version is None:
+        champion = self.champion()
+        if champion is None or champion.run is None:
             raise UserError(
-                f"{self.model_name} has no champion in {self.uri} yet: `python -m pipeline.promote RUN` makes one"
+                f"{self.model_name} has no champion in {self.uri} whose run is there: `python -m pipeline.promote RUN` "
+                "makes one"
             )
-        return self.client.get_run(version.run_id)
+        return champion.run
 
     def _named(self, name: str) -> list[MlflowRun]:
         # MLflow's filters know no escaped quotes; in a pattern "_" stands for any letter.

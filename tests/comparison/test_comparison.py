@@ -186,6 +186,25 @@ def test_other_test_data_are_no_ground_for_promotion(evaluated: Evaluated, capsy
     assert f"it was evaluated on other test data ({'0' * 32}.dir) than the champion" in capsys.readouterr().err
 
 
+def test_champion_whose_run_is_gone_is_replaced_by_force_only(
+    evaluated: Evaluated, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a folder is called champion, which is what the word on a command line would name."""
+    (tmp_path / "champion").mkdir()
+    monkeypatch.chdir(tmp_path)
+    client = client_of(evaluated.project.folder)
+    for run_id in (None, "f" * 32):
+        version = client.create_model_version("digits", str(tmp_path), run_id)
+        client.set_registered_model_alias("digits", "champion", version.version)
+        assert asked(evaluated, evaluated.good, min_accuracy=0.7) == 1
+        assert f"the run of the champion, version {version.version} of digits, is gone" in capsys.readouterr().err
+    (tmp_path / "champion").rmdir()
+    with pytest.raises(UserError, match=r"has no champion in .* whose run is there"):
+        Lookup(evaluated.config).run("champion")
+    assert asked(evaluated, evaluated.good, "--force", min_accuracy=0.7) == 0
+    assert champion(evaluated) == evaluated.good
+
+
 def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated) -> None:
     """`mlflow models serve`, for real on loopback."""
     folder, port = evaluated.project.folder, free_port()
