@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts, refusals
-from pipeline.config import Config
+from pipeline.config import Config, without_passwords
 from pipeline.errors import Diverged, Stopped, Terminated, UserError
 from pipeline.paths import CONF
 from pipeline.validation import resolve
@@ -67,8 +67,8 @@ def run(task: Callable[[Config], Any]) -> None:
 
 
 def stop(message: str, code: int) -> NoReturn:
-    """End the process with one line on stderr."""
-    sys.stderr.write(f"error: {message}\n")
+    """End the process with one line on stderr, without passwords of URLs."""
+    sys.stderr.write(f"error: {without_passwords(message)}\n")
     sys.exit(code)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -150,7 +151,13 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def params(config: Config) -> dict[str, str]:
     """What MLflow shows of a run's settings: all of them, but how its sweep was run and what promotion asks."""
-    return {key: str(value) for key, value in flatten(config) if not key.startswith(("sweep.", "promotion."))}
+    shown = ((key, value) for key, value in flatten(config) if not key.startswith(("sweep.", "promotion.")))
+    return {key: without_passwords(str(value)) for key, value in shown}
+
+
+def without_passwords(text: str) -> str:
+    """The text, of whose URLs users and passwords are left out."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
 def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:

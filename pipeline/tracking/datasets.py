@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline.config import Data
+from pipeline.config import Data, without_passwords
 from pipeline.data.labelled import LabelledImages
 
 # What a data set was used for.
@@ -18,7 +18,7 @@ def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> lis
 
     Their digest is DVC's MD5 of data/, of which they are parts: MLflow's own would cover the first few images only.
     """
-    source = json.dumps({"path": "data", "sources": list(data.sources)})
+    source = without_passwords(json.dumps({"path": "data", "sources": list(data.sources)}))
     return [
         DatasetInput(
             Dataset(f"{data.name} {use}", data_md5, "dvc", source, _schema(images), _profile(images)),

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from omegaconf import OmegaConf
 
-from pipeline.config import Config, config_hash
+from pipeline.config import Config, config_hash, without_passwords
 from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
@@ -60,8 +60,8 @@ def of_process(job: str, data_md5: str) -> dict[str, str]:
 
 
 def composed(config: Config) -> str:
-    """The configuration that conf/ and the command line composed to, as YAML."""
-    return OmegaConf.to_yaml(dataclasses.asdict(config))
+    """The configuration that conf/ and the command line composed to, as YAML, without passwords of URLs."""
+    return without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
 
 
 def files() -> Path:

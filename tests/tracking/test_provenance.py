@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline import command
+from pipeline.config import params
+from pipeline.tracking import provenance
 from tests.support import project
 from tests.support.project import Project
 from tests.support.stores import client_of, runs
@@ -40,6 +43,17 @@ def test_run_has_its_configuration_and_its_lock(digits: Project) -> None:
     lock = (digits.folder / "requirements.lock").read_bytes()
     assert artifact(digits, "provenance/requirements.lock").read_bytes() == lock
     assert len(run.data.tags["dvc.lock"]) == 64
+
+
+def test_run_tells_no_password() -> None:
+    """Its params and its configuration are shown to all who may see the run, and a report of it is mailed."""
+    sources = "data.sources=['https://me:secret@mirror.example/mnist','sqlite:////x/a@b']"
+    config = command.settings(["tracking.uri='https://me:sec@ret@mlflow.example:8443/x'", sources])
+    assert params(config)["tracking.uri"] == "https://mlflow.example:8443/x"
+    assert params(config)["data.sources"] == "['https://mirror.example/mnist', 'sqlite:////x/a@b']"
+    composed = yaml.safe_load(provenance.composed(config))
+    assert composed["tracking"]["uri"] == "https://mlflow.example:8443/x"
+    assert composed["data"]["sources"] == ["https://mirror.example/mnist", "sqlite:////x/a@b"]
 
 
 def test_commit_and_diff_give_back_the_tree_that_ran(digits: Project, tmp_path: Path) -> None:
