@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from pipeline.paths import ROOT
 
 # Whatever the user's settings are: `git apply` reads no other.
-SETTINGS = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false")
+SETTINGS = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.relative=false")
 PLAIN_DIFF = (*SETTINGS, "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv")
 MOST_BYTES = 1_000_000  # of a file that Git does not track and that the diff has
 

@@ -107,6 +107,22 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
     assert clone.git("write-tree") == repository.git("write-tree")
 
 
+def test_diff_of_a_project_below_the_repositorys_root_has_the_repositorys_paths(repository: Project) -> None:
+    """Also where Git is told to show them from the project on: it is the whole repository that is checked out."""
+    top = Project(repository.folder.parent)
+    (repository.folder / ".git").rename(top.folder / ".git")
+    top.git("config", "diff.relative", "true")
+    top.git("add", "project")
+    top.git("commit", "-qm", "moved")
+    (repository.folder / "conf/config.yaml").write_text("seed: 3\n")
+    (repository.folder / "new.py").write_text("x = 1\n")
+    (top.folder / "diff").write_bytes(diff(repository))
+    top.git("clone", "-q", ".", "clone")
+    Project(top.folder / "clone").git("apply", "../diff")
+    for name in ("conf/config.yaml", "new.py"):
+        assert (top.folder / "clone/project" / name).read_bytes() == (repository.folder / name).read_bytes()
+
+
 def test_clean_tree_has_no_diff(repository: Project) -> None:
     """Nor has a folder without Git."""
     assert diff(repository) == b""
