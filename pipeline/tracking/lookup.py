@@ -134,7 +134,7 @@ class Lookup:
         """The subject's `.keras` file; a run's is fetched from the store.
 
         Raises:
-            UserError: the run has no model, or its files are gone.
+            UserError: the run has no model, or it or its files are gone.
         """
         if subject.file is not None:
             return subject.file
@@ -143,7 +143,10 @@ class Lookup:
         if not outputs:
             sweep = " (it is a sweep: name one of its runs)" if "sweep.key" in subject.run.data.tags else ""
             raise UserError(f"run {subject.word} has no model{sweep}")
-        logged = self.client.get_logged_model(outputs[0].model_id)
+        try:
+            logged = self.client.get_logged_model(outputs[0].model_id)
+        except MlflowException as error:
+            raise UserError(f"run {subject.word}'s model is no longer in {self.uri}") from error
         found = self._download(f"{logged.artifact_location}/data/model.keras")
         if found is None:
             raise UserError(f"the files of run {subject.word}'s model are no longer where {self.uri} has them")

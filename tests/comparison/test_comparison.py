@@ -227,3 +227,12 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
     lookup = Lookup(evaluated.config)
     model = files.load(lookup.model_file(lookup.subject(evaluated.good)))
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
+
+
+def test_model_that_was_deleted_is_told(evaluated: Evaluated) -> None:
+    """The run is still there, and says where its model was."""
+    client = client_of(evaluated.project.folder)
+    client.delete_logged_model(client.get_run(evaluated.untested).outputs.model_outputs[0].model_id)
+    lookup = Lookup(evaluated.config)
+    with pytest.raises(UserError, match=f"run {evaluated.untested}'s model is no longer in sqlite:"):
+        lookup.model_file(lookup.subject(evaluated.untested))
