@@ -84,13 +84,13 @@ class Lookup:
             UserError: nothing, or several runs.
         """
         path = Path(word)
+        if not _is_there(path) and path.suffix != ".keras":
+            return Subject(word, self.run(word))
         if path.is_dir():
             path /= "model.keras"
-        if path.is_file():
-            return Subject(word, self._maker(path), path)
-        if path.suffix == ".keras":
+        if not path.is_file():
             raise UserError(f"{path} is not there")
-        return Subject(word, self.run(word))
+        return Subject(word, self._maker(path), path)
 
     def champion(self) -> Subject | None:
         """The run of the champion, if it is still there."""
@@ -110,7 +110,7 @@ class Lookup:
         Raises:
             UserError: there is none, or there are several, or it names a file that no run of the store has made.
         """
-        if Path(word).exists():
+        if _is_there(Path(word)):
             found = self.subject(word).run
             if found is None:
                 raise UserError(f"no run in {self.uri} has made {word}: name a run")
@@ -189,6 +189,13 @@ class Lookup:
         """Runs of all experiments, the latest first."""
         experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
         return list(self.client.search_runs(experiments, wanted, order_by=["attributes.start_time DESC"]))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a run's name may be too long for a path
+        return False
 
 
 def _told(run: MlflowRun) -> str:

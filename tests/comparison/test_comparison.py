@@ -90,9 +90,11 @@ def test_word_that_names_no_run_or_several_is_refused(evaluated: Evaluated) -> N
     client = client_of(evaluated.project.folder)
     experiment = client.get_run(evaluated.good).info.experiment_id
     odd = client.create_run(experiment, run_name='it\'s "odd" 100 %').info.run_id
+    long = client.create_run(experiment, run_name="name " * 60).info.run_id
     twice = [client.create_run(experiment, run_name="twice").info.run_id for _ in range(2)]
     lookup = Lookup(evaluated.config)
     assert lookup.run('it\'s "odd" 100 %').info.run_id == odd
+    assert lookup.subject("name " * 60).id == long
     with pytest.raises(UserError, match="'twice' may be one of 2 runs") as refused:
         lookup.run("twice")
     assert all(run_id[:8] in str(refused.value) for run_id in twice)
