@@ -65,7 +65,7 @@ def composed(config: Config) -> str:
 
 
 def files() -> Path:
-    """The folder with what is the same for all runs of this process: the dependencies' lock, and Git's diff if any."""
+    """The folder with what is the same for all runs of this process: the dependencies' lock and Git's diff, if any."""
     return Path(_files().name) / FOLDER
 
 
@@ -74,7 +74,8 @@ def _files() -> "TemporaryDirectory[str]":
     temporary = TemporaryDirectory(prefix="provenance-")
     folder = Path(temporary.name) / FOLDER
     folder.mkdir()
-    shutil.copyfile(LOCK, folder / LOCK.name)
+    if LOCK.is_file():
+        shutil.copyfile(LOCK, folder / LOCK.name)
     if diff := git.diff():
         (folder / DIFF).write_bytes(diff)
     return temporary
