@@ -32,6 +32,8 @@ def arguments() -> command.Parser:
 
 def main(given: argparse.Namespace, config: Config) -> int:
     """Write the page, print where it is, and keep it in the run."""
+    if given.out is not None and given.out.is_dir():
+        raise UserError(f"--out {given.out} is a folder: name a file")
     # MLflow takes seconds to import: only now that the command line is known to be sound.
     from pipeline.reporting import page, single, sweep
     from pipeline.tracking.account import Account

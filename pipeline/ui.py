@@ -27,7 +27,7 @@ def show(arguments: Namespace, config: Config) -> int:
     from pipeline.tracking.lookup import Lookup
 
     found = Lookup(config)
-    served, port = views.is_server(found.uri), arguments.port or views.PORT
+    served, port = views.is_server(found.uri), views.PORT if arguments.port is None else arguments.port
     if not served:
         _check_free(views.LOOPBACK, port)
     for name, link in views.links(found.client, views.address(found.uri, port)):
@@ -37,6 +37,8 @@ def show(arguments: Namespace, config: Config) -> int:
 
 
 def _check_free(host: str, port: int) -> None:
+    if not 0 < port < 1 << 16:
+        raise UserError(f"--port {port} is not allowed: it must be 1 to 65535")
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
