@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipeline import app
-from pipeline.config import Config, config_hash, whole_batches
+from pipeline.config import Config, config_hash, whole_batches, without_passwords
 from pipeline.convex import files as optimum
 from pipeline.convex.objective import Objective
 from pipeline.data import prepared
@@ -84,7 +84,9 @@ def _track(config: Config, found: "Evaluation") -> None:
     run_id = search.trained(store, sha256(MODEL), config_hash(config), likely)
     if run_id is None:
         log.warning(
-            "no finished run in %s has this model and these settings: the figures are in %s only", store.uri, REPORTS
+            "no finished run in %s has this model and these settings: the figures are in %s only",
+            without_passwords(store.uri),
+            REPORTS,
         )
         return
     run = Run(store, lambda: run_id)

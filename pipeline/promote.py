@@ -14,7 +14,7 @@ from pipeline import command
 from pipeline.config import Config
 
 if TYPE_CHECKING:
-    from pipeline.tracking.lookup import Subject
+    from pipeline.tracking.subject import Subject
 
 # Of the run, as the version's own tags: what somebody who looks at the registry wants to know.
 FIGURES = ("test/error", "test/error_low", "test/error_high", "test/loss", "test/calibration_error", "best/valid_error")
@@ -33,7 +33,8 @@ def main(given: argparse.Namespace, config: Config) -> int:
     """Promote the run, or tell why not."""
     from pipeline.comparison import gate
     from pipeline.tracking import registry
-    from pipeline.tracking.lookup import Lookup, Subject
+    from pipeline.tracking.lookup import Lookup
+    from pipeline.tracking.subject import Subject
 
     lookup = Lookup(config)
     run = Subject(given.run, lookup.run(given.run))

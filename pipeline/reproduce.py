@@ -19,7 +19,8 @@ from pipeline.progress import line
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.tracking.lookup import Lookup, Subject
+    from pipeline.tracking.lookup import Lookup
+    from pipeline.tracking.subject import Subject
 
 
 def arguments() -> command.Parser:
@@ -33,7 +34,8 @@ def main(given: argparse.Namespace, config: Config) -> int:
     """Train again, and tell."""
     from pipeline.reproduction import verdict, worktree
     from pipeline.tracking import provenance
-    from pipeline.tracking.lookup import Lookup, Subject
+    from pipeline.tracking.lookup import Lookup
+    from pipeline.tracking.subject import Subject
 
     lookup = Lookup(config)
     run = Subject(given.run, lookup.run(given.run))

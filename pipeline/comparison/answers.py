@@ -14,7 +14,8 @@ from pipeline.errors import UserError
 from pipeline.statistics import McNemar, mcnemar
 
 if TYPE_CHECKING:
-    from pipeline.tracking.lookup import Lookup, Subject
+    from pipeline.tracking.lookup import Lookup
+    from pipeline.tracking.subject import Subject
 
 FILE = "predictions.csv"  # of a run that was evaluated
 

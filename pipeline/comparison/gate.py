@@ -8,7 +8,8 @@ from pipeline.errors import UserError
 from pipeline.statistics import McNemar
 
 if TYPE_CHECKING:
-    from pipeline.tracking.lookup import Lookup, Subject
+    from pipeline.tracking.lookup import Lookup
+    from pipeline.tracking.subject import Subject
 
 
 def reasons(lookup: "Lookup", run: "Subject", champion: "Subject | None", asked: Promotion) -> list[str]:

@@ -11,7 +11,7 @@ from pipeline.comparison.answers import Answers
 from pipeline.statistics import McNemar, wilson_interval
 
 if TYPE_CHECKING:
-    from pipeline.tracking.lookup import Subject
+    from pipeline.tracking.subject import Subject
 
 # Tags that tell runs apart; the settings are params, one by one.
 TOLD = ("data.md5", "code.hash", "git.commit", "git.dirty", "model.sha256")

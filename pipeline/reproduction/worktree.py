@@ -94,12 +94,15 @@ class Worktree:
         return str(yaml.safe_load((self.folder / "data.dvc").read_text(encoding="utf-8"))["outs"][0]["md5"])
 
     def _share_cache(self) -> None:
-        """Use the project's own cache, and its remotes as they are set on this machine."""
+        """Use the project's own cache and remotes, as they are now and on this machine."""
         local = ROOT / ".dvc" / "config.local"
-        if local.is_file():
+        if local.is_file():  # keys and passwords, which are not for a command line
             shutil.copyfile(local, self.folder / ".dvc" / "config.local")
-        cache = self._dvc("cache", "dir", folder=ROOT).stdout.strip()
-        self._dvc("config", "--local", "cache.dir", cache)
+        self._dvc("config", "--local", "cache.dir", self._dvc("cache", "dir", folder=ROOT).stdout.strip())
+        for line in self._dvc("config", "--list", folder=ROOT).stdout.splitlines():
+            key, _, value = line.partition("=")
+            if key == "core.remote" or (key.startswith("remote.") and key.endswith(".url")):  # an absolute path here
+                self._dvc("config", "--local", key, value)
 
     def _dvc(self, *words: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "dvc", *words]

@@ -11,6 +11,7 @@ from pipeline.paths import ROOT
 # Whatever the user's settings are: `git apply` reads no other.
 SETTINGS = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.relative=false")
 PLAIN_DIFF = (*SETTINGS, "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv")
+CODE = ("pipeline", "conf", "hydra_plugins")
 MOST_BYTES = 1_000_000  # of a file that Git does not track and that the diff has
 
 
@@ -28,11 +29,11 @@ def dirty() -> bool:
 def diff() -> bytes:
     """What `git apply` needs to make the commit's files those of here, files that Git does not track yet included.
 
-    Untracked files above a megabyte are left out: they are hardly code.
+    Of those only what is in the folders of code and settings, up to a megabyte each: a `.env` is nobody else's affair.
     """
     if commit() is None:
         return b""
-    untracked = (_ask("ls-files", "-z", "--others", "--exclude-standard") or b"").split(b"\0")
+    untracked = (_ask("ls-files", "-z", "--others", "--exclude-standard", "--", *CODE) or b"").split(b"\0")
     small = [name for name in untracked if name and _size(name) <= MOST_BYTES]
     where = _ask("rev-parse", "--git-path", "index") or b""
     # In an index of its own, so that the user's stays as it is; "intent to add" writes no objects.

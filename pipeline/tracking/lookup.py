@@ -1,67 +1,24 @@
 """Find what a word on a command line names: a run, a model file, or both."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory, mkdtemp
 
+from mlflow.entities import FileInfo
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
-from pipeline.config import Config
+from pipeline.config import Config, without_passwords
 from pipeline.errors import UserError
 from pipeline.files import sha256
-from pipeline.tracking import datasets, registry, store
+from pipeline.tracking import registry, store
+from pipeline.tracking.subject import Subject
 
 RUN_ID = re.compile("[0-9a-f]{1,32}")
+MODEL_FILE = "data/model.keras"  # of a logged model
 MOST_NAMED = 5  # of several runs that a word may mean
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A run, or a model file, or a model file with the run that made it; `word` is what named it."""
-
-    word: str
-    run: MlflowRun | None
-    file: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """As a person calls it."""
-        return str(self.run.info.run_name) if self.run else self.word
-
-    @property
-    def id(self) -> str:
-        """The run's id; empty where no run is known."""
-        return str(self.run.info.run_id) if self.run else ""
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The run's params."""
-        return dict(self.run.data.params) if self.run else {}
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The run's tags."""
-        return dict(self.run.data.tags) if self.run else {}
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The last value of each of the run's metrics."""
-        return dict(self.run.data.metrics) if self.run else {}
-
-    @property
-    def status(self) -> str:
-        """MLflow's state of the run."""
-        return str(self.run.info.status) if self.run else ""
-
-    @property
-    def test_digest(self) -> str:
-        """The hash of the data that it was evaluated on; empty where it was not."""
-        inputs = self.run.inputs.dataset_inputs if self.run and self.run.inputs else []
-        tested = [item.dataset.digest for item in inputs if any(tag.value == datasets.TEST for tag in item.tags)]
-        return str(tested[0]) if tested else ""
 
 
 class Lookup:
@@ -73,6 +30,7 @@ class Lookup:
 
     def __init__(self, config: Config) -> None:
         self.uri = store.uri(config.tracking)
+        self.told = without_passwords(self.uri)
         self.client = store.look(config.tracking)
         self.model_name = config.promotion.model
         self._folder = TemporaryDirectory(prefix="runs-")  # for what is fetched, until the process ends
@@ -113,15 +71,16 @@ class Lookup:
         if _is_there(Path(word)):
             found = self.subject(word).run
             if found is None:
-                raise UserError(f"no run in {self.uri} has made {word}: name a run")
+                raise UserError(f"no run in {self.told} has made {word}: name a run")
             return found
         if word == registry.CHAMPION:
             return self._champion()
-        found = self._runs(f"attributes.run_id LIKE '{word}%'") if RUN_ID.fullmatch(word) else []
-        found = found or self._named(word)
+        found = self._named(word)
+        if RUN_ID.fullmatch(word):
+            found += self._runs(f"attributes.run_id LIKE '{word}%'")
         if not found:
             raise UserError(
-                f"no run in {self.uri} has {word!r} as its id, as the beginning of its id, or as its name: "
+                f"no run in {self.told} has {word!r} as its id, as the beginning of its id, or as its name: "
                 "`make ui` shows them"
             )
         if len(found) > 1:
@@ -146,23 +105,28 @@ class Lookup:
         try:
             logged = self.client.get_logged_model(outputs[0].model_id)
         except MlflowException as error:
-            raise UserError(f"run {subject.word}'s model is no longer in {self.uri}") from error
-        found = self._download(f"{logged.artifact_location}/data/model.keras")
-        if found is None:
-            raise UserError(f"the files of run {subject.word}'s model are no longer where {self.uri} has them")
-        return found
+            raise UserError(f"run {subject.word}'s model is no longer in {self.told}") from error
+        with store.telling(self.uri):
+            if MODEL_FILE not in _paths(self.client.list_logged_model_artifacts(logged.model_id, "data")):
+                raise UserError(f"the files of run {subject.word}'s model are no longer where {self.told} has them")
+            return self._download(f"{logged.artifact_location}/{MODEL_FILE}")
 
     def artifact(self, run: MlflowRun, path: str) -> Path | None:
-        """A copy of a file or folder of the run's artifacts; None where the run has none such."""
-        return self._download(f"runs:/{run.info.run_id}/{path}")
+        """A copy of a file or folder of the run's artifacts; None where the run has none such.
 
-    def _download(self, address: str) -> Path | None:
+        Raises:
+            UserError: the store does not give it.
+        """
+        folder = str(PurePosixPath(path).parent)
+        with store.telling(self.uri):
+            if path not in _paths(self.client.list_artifacts(run.info.run_id, None if folder == "." else folder)):
+                return None
+            return self._download(f"runs:/{run.info.run_id}/{path}")
+
+    def _download(self, address: str) -> Path:
         from mlflow.artifacts import download_artifacts
 
-        try:
-            return Path(download_artifacts(address, dst_path=mkdtemp(dir=self._folder.name), tracking_uri=self.uri))
-        except (MlflowException, OSError):
-            return None
+        return Path(download_artifacts(address, dst_path=mkdtemp(dir=self._folder.name), tracking_uri=self.uri))
 
     def _maker(self, path: Path) -> MlflowRun | None:
         """The finished run that made the file: the one that the folder names, or the latest."""
@@ -175,8 +139,8 @@ class Lookup:
         champion = self.champion()
         if champion is None or champion.run is None:
             raise UserError(
-                f"{self.model_name} has no champion in {self.uri} whose run is there: `python -m pipeline.promote RUN` "
-                "makes one"
+                f"{self.model_name} has no champion in {self.told} whose run is there: "
+                "`python -m pipeline.promote RUN` makes one"
             )
         return champion.run
 
@@ -187,8 +151,13 @@ class Lookup:
 
     def _runs(self, wanted: str) -> list[MlflowRun]:
         """Runs of all experiments, the latest first."""
-        experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
-        return list(self.client.search_runs(experiments, wanted, order_by=["attributes.start_time DESC"]))
+        with store.telling(self.uri):
+            experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
+            return list(self.client.search_runs(experiments, wanted, order_by=["attributes.start_time DESC"]))
+
+
+def _paths(files: Iterable[FileInfo]) -> set[str]:
+    return {str(file.path) for file in files}
 
 
 def _is_there(path: Path) -> bool:

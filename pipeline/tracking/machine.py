@@ -1,9 +1,11 @@
 """Processor and memory while a run trains, under the names by which MLflow's UI shows them as system metrics."""
 
-import functools
+import math
 import time
 
 import psutil
+
+SHORTEST = 1.0  # seconds between two looks that tell something
 
 
 class Machine:
@@ -20,14 +22,28 @@ class Machine:
         if not self._every or now - self._began < self._every * (self.looks + 1):
             return {}
         self.looks = int((now - self._began) / self._every)
-        return _metrics(int(now))
+        return _shared.look(now)
 
 
-@functools.lru_cache(maxsize=1)  # for all runs of a bank: the processor's use is that since the last look
-def _metrics(_second: int) -> dict[str, float]:
-    memory = psutil.virtual_memory()
-    return {
-        "system/cpu_utilization_percentage": psutil.cpu_percent(),
-        "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
-        "system/system_memory_usage_percentage": memory.percent,
-    }
+class _Shared:
+    """One look for all runs of a bank: the processor's use is that since the last look."""
+
+    def __init__(self) -> None:
+        self._looked = -math.inf
+        self._found: dict[str, float] = {}
+
+    def look(self, now: float) -> dict[str, float]:
+        if now - self._looked > SHORTEST:
+            memory = psutil.virtual_memory()
+            self._looked, self._found = (
+                now,
+                {
+                    "system/cpu_utilization_percentage": psutil.cpu_percent(),
+                    "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
+                    "system/system_memory_usage_percentage": memory.percent,
+                },
+            )
+        return self._found
+
+
+_shared = _Shared()

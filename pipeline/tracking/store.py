@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.config import Tracking
+from pipeline.config import Tracking, without_passwords
 from pipeline.errors import UserError
 from pipeline.files import writing
 from pipeline.paths import home
@@ -51,7 +51,7 @@ def connect(tracking: Tracking) -> Store:
     """
     where = uri(tracking)
     mlflow.set_tracking_uri(where)
-    with _telling(where), _alone(where):
+    with telling(where), _alone(where):
         if not exists(tracking):
             _create(Path(where.removeprefix(SQLITE)))
         client = MlflowClient(where)
@@ -66,17 +66,21 @@ def look(tracking: Tracking) -> MlflowClient:
     """
     where = uri(tracking)
     if not exists(tracking):
-        raise UserError(f"there is no run yet in {where}: run `dvc repro`")
+        raise UserError(f"there is no run yet in {without_passwords(where)}: run `dvc repro`")
     mlflow.set_tracking_uri(where)
-    with _telling(where):
+    with telling(where):
         client = MlflowClient(where)
         client.search_experiments(max_results=1)
         return client
 
 
 @contextmanager
-def _telling(where: str) -> Iterator[None]:
-    """Tell in one line why the store cannot be used."""
+def telling(where: str) -> Iterator[None]:
+    """Tell in one line why the store cannot be used.
+
+    Raises:
+        UserError: it cannot, for whatever reason MLflow or the system give.
+    """
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
@@ -84,8 +88,8 @@ def _telling(where: str) -> Iterator[None]:
         told = re.search(r"\[Errno[^\"')]*", str(error))
         reason = told[0] if told else str(error).splitlines()[0]
         raise UserError(
-            f"the MLflow store {where} cannot be used ({reason}): mend or start it, or choose another one with "
-            "tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
+            f"the MLflow store {without_passwords(where)} cannot be used ({reason}): mend or start it, or choose "
+            "another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
 
 

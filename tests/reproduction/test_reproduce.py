@@ -1,9 +1,11 @@
 """A run is done again from what it tells of itself: real worktrees, caches and trainings."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow.entities import Run
 
 from tests.support.project import Project
@@ -63,6 +65,22 @@ def test_data_that_dvc_has_lost_are_fetched_and_another_model_is_told(swept: Pro
     assert " from its source\n" in done.stdout
     assert f"run {run.info.run_id} (lr=0.2 batch=64 train.epochs=3) is different: " in done.stdout
     assert "it first differs in epoch 1: train/loss " in done.stdout
+
+
+def test_data_come_from_a_remote_of_dvc(digits: Project, tmp_path: Path) -> None:
+    """Which is a path relative to the project here, and would lead elsewhere from the worktree."""
+    made = digits.copy(tmp_path / "project")
+    pinned = yaml.safe_load((made.folder / "data.dvc").read_text())["outs"][0]["md5"]
+    assert made.run("dvc", "remote", "add", "-d", "near", "../the remote").returncode == 0
+    assert made.run("dvc", "push", "data.dvc").returncode == 0
+    shutil.rmtree(made.folder / ".dvc/cache")
+    code = (
+        "from pipeline.reproduction import worktree\n"
+        "with worktree.checked_out('HEAD', None) as tree:\n"
+        f"    print(tree.get_data('{pinned}'), sorted(path.name for path in (tree.folder / 'data').iterdir()))\n"
+    )
+    done = made.run(sys.executable, "-c", code)
+    assert done.stdout.startswith("a DVC remote ['t10k-images-idx3-ubyte', "), done.stderr
 
 
 def test_run_that_cannot_be_done_again_is_refused(swept: Project, tmp_path: Path) -> None:

@@ -89,19 +89,21 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
     """New files with odd names, binary ones, removed and renamed ones, staged or not; Git's index stays as it is."""
     here = repository.folder
     subprocess.run(["git", "clone", "-q", here, tmp_path / "clone"], check=True)
-    (here / "new é file.py").write_bytes("x = 'é'\n".encode("latin-1"))
+    (here / "conf/new é file.py").write_bytes("x = 'é'\n".encode("latin-1"))
     (here / "pipeline/more").mkdir()
     (here / "pipeline/more/new.bin").write_bytes(bytes(range(256)))
     (here / "LICENSE").unlink()
     repository.git("mv", "README.md", "READ.md")
     (here / "conf/config.yaml").write_text("seed: 3\n")
-    (here / "large.bin").write_bytes(bytes(1_000_001))
+    (here / "pipeline/large.bin").write_bytes(bytes(1_000_001))
+    (here / ".env").write_text("TOKEN=secret")
     status = repository.git("status", "--porcelain")
     (tmp_path / "diff").write_bytes(diff(repository, "pipeline"))
     assert repository.git("status", "--porcelain") == status
     clone = Project(tmp_path / "clone")
     clone.git("apply", str(tmp_path / "diff"))
-    (here / "large.bin").unlink()  # it is hardly code, and left out
+    for left_out in ("pipeline/large.bin", ".env"):  # they are hardly code
+        (here / left_out).unlink()
     for folder in (here, clone.folder):
         Project(folder).git("add", "-A")
     assert clone.git("write-tree") == repository.git("write-tree")
@@ -115,11 +117,11 @@ def test_diff_of_a_project_below_the_repositorys_root_has_the_repositorys_paths(
     top.git("add", "project")
     top.git("commit", "-qm", "moved")
     (repository.folder / "conf/config.yaml").write_text("seed: 3\n")
-    (repository.folder / "new.py").write_text("x = 1\n")
+    (repository.folder / "pipeline/new.py").write_text("x = 1\n")
     (top.folder / "diff").write_bytes(diff(repository))
     top.git("clone", "-q", ".", "clone")
     Project(top.folder / "clone").git("apply", "../diff")
-    for name in ("conf/config.yaml", "new.py"):
+    for name in ("conf/config.yaml", "pipeline/new.py"):
         assert (top.folder / "clone/project" / name).read_bytes() == (repository.folder / name).read_bytes()
 
 
