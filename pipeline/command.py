@@ -45,14 +45,14 @@ class Parser(argparse.ArgumentParser):
         stop(f"{message} (see {self.prog} --help)", 2)
 
 
-def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser, words: Sequence[str] | None = None) -> None:
+def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> None:
     """Call `main` with the parsed command line and the settings, and exit with the code that it gives.
 
     Exits with code 2 after one line on stderr for what a user can mend, and 128 + its number after a signal. With
     HYDRA_FULL_ERROR=1 errors keep their tracebacks.
     """
     interrupts.listen()
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args()
     try:
         code = main(arguments, settings(arguments.set))
         sys.stdout.flush()

@@ -28,25 +28,35 @@ if TYPE_CHECKING:
     from pipeline.model.reader import Reader
 
 
-def predict(arguments: argparse.Namespace, config: Config) -> int:
+def arguments() -> Parser:
+    """The command line."""
+    parser = Parser(__doc__, "predict")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one digit")
+    parser.add_argument("--model", metavar="REF", default=str(MODELS), help=f"{RUN} (the default)")
+    parser.add_argument("--json", action="store_true", help='print [{"image", "digit", "probabilities"}, ...]')
+    parser.add_argument("--show", metavar="FILE.png", type=Path, help="save a picture of what the model saw")
+    return parser
+
+
+def predict(given: argparse.Namespace, config: Config) -> int:
     """Print the digit in each picture, and the probability of each class; 2 where a picture could not be read."""
     from pipeline.data import ink, pictures
 
     found = []
-    for name in arguments.images:
+    for name in given.images:
         try:
             picture = pictures.read(Path(name))
             found.append((name, picture.small, ink.find(picture.grey)))
         except UserError as error:
             sys.stderr.write(f"error: {_printable(name)}: {error}\n")
-    answers = _answer(found, arguments.model, config) if found else []
-    if arguments.json:
+    answers = _answer(found, given.model, config) if found else []
+    if given.json:
         _print_json(answers)
     else:
         _print_table(answers)
-    if arguments.show and answers:
-        _show(answers, arguments.show)
-    return 0 if len(answers) == len(arguments.images) else 2
+    if given.show and answers:
+        _show(answers, given.show)
+    return 0 if len(answers) == len(given.images) else 2
 
 
 def _answer(found: "list[tuple[str, Image, Grey]]", model: str, config: Config) -> "list[Answer]":
@@ -112,14 +122,5 @@ def _printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _parser() -> Parser:
-    parser = Parser(__doc__, "predict")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one digit")
-    parser.add_argument("--model", metavar="REF", default=str(MODELS), help=f"{RUN} (the default)")
-    parser.add_argument("--json", action="store_true", help='print [{"image", "digit", "probabilities"}, ...]')
-    parser.add_argument("--show", metavar="FILE.png", type=Path, help="save a picture of what the model saw")
-    return parser
-
-
 if __name__ == "__main__":
-    run(predict, _parser())
+    run(predict, arguments())

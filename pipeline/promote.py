@@ -2,8 +2,8 @@
 
 python -m pipeline.promote RUN [--force]
 
-The gate: evaluated, at least promotion.min_accuracy (conf/config.yaml), and on the same test data not significantly
-worse than the champion. Exit code 1 says that it did not pass.
+The gate: evaluated, at least promotion.min_accuracy (conf/promotion/gate.yaml), and on the same test data not
+significantly worse than the champion. Exit code 1 says that it did not pass.
 """
 
 import argparse
@@ -40,15 +40,11 @@ def main(given: argparse.Namespace, config: Config) -> int:
     run = Subject(given.run, lookup.run(given.run))
     name = config.promotion.model
     version = registry.champion(lookup.client, name)
-    champion = lookup.champion()
     if version is not None and version.run_id == run.id:
         sys.stdout.write(f"run {run.id} is the champion already: version {version.version} of {name}\n")
         return 0
+    champion = None if version is None else lookup.of_version(version)
     refused = gate.reasons(lookup, run, champion, config.promotion)
-    if version is not None and champion is None:
-        refused.append(
-            f"the run of the champion, version {version.version} of {name}, is gone: nothing to compare with"
-        )
     if refused and not given.force:
         sys.stderr.write("".join(f"error: not promoted: {reason}\n" for reason in refused))
         return 1

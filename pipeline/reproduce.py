@@ -63,7 +63,7 @@ def check(run: "Subject") -> None:
     Raises:
         UserError: it is a sweep, has not finished, or does not tell which commit it is of.
     """
-    if "sweep.key" in run.tags:
+    if run.is_sweep:
         raise UserError(f"run {run.id} is a sweep: name one of its runs")
     if run.status != "FINISHED":
         raise UserError(f"run {run.id} is {run.status}: there is no result to come to again")
@@ -74,7 +74,7 @@ def check(run: "Subject") -> None:
 def _changes(run: "Subject", diff: "Path | None") -> str:
     if diff is not None:
         return " with the changes that were not committed"
-    return " without the changes that were not committed: they were not kept" if run.tags["git.dirty"] == "true" else ""
+    return " without changes that were not committed: the run has kept none" if run.tags["git.dirty"] == "true" else ""
 
 
 def _needed(lookup: "Lookup", run: "Subject", name: str) -> "Path":

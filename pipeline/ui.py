@@ -17,7 +17,14 @@ from pipeline.errors import Terminated, UserError
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
 
 
-def show(arguments: Namespace, config: Config) -> int:
+def arguments() -> command.Parser:
+    """The command line."""
+    parser = command.Parser(__doc__ or "", "ui")
+    parser.add_argument("--port", type=int, help="another one than 5001")
+    return parser
+
+
+def show(given: Namespace, config: Config) -> int:
     """Tell where the charts are, and serve them where the store is no server that does so itself.
 
     Raises:
@@ -27,7 +34,7 @@ def show(arguments: Namespace, config: Config) -> int:
     from pipeline.tracking.lookup import Lookup
 
     found = Lookup(config)
-    served, port = views.is_server(found.uri), views.PORT if arguments.port is None else arguments.port
+    served, port = views.is_server(found.uri), views.PORT if given.port is None else given.port
     if not served:
         _check_free(views.LOOPBACK, port)
     for name, link in views.links(found.client, views.address(found.uri, port)):
@@ -67,6 +74,4 @@ def _serve(uri: str, host: str, port: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = command.Parser(__doc__ or "", "ui")
-    parser.add_argument("--port", type=int, help="another one than 5001")
-    command.run(show, parser)
+    command.run(show, arguments())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def reasons(lookup: "Lookup", run: "Subject", champion: "Subject | None", asked: Promotion) -> list[str]:
     """Why the run is not to be promoted; none where it passes."""
-    if "sweep.key" in run.tags:
+    if run.is_sweep:
         return ["it is a sweep: name one of its runs"]
     if run.status != "FINISHED":
         return [f"it is {run.status}, not FINISHED"]
@@ -31,6 +31,8 @@ def reasons(lookup: "Lookup", run: "Subject", champion: "Subject | None", asked:
 
 def _worse(lookup: "Lookup", run: "Subject", champion: "Subject", significance: float) -> str:
     """Why it cannot be said that the run is no worse than the champion; empty where it can."""
+    if champion.run is None:
+        return f"the run of the champion, {champion.word}, is gone: nothing to compare with"
     if run.test_digest != champion.test_digest:
         told = f"({run.test_digest}) than the champion ({champion.test_digest or 'not evaluated'})"
         return f"it was evaluated on other test data {told}, so neither is known to be better"

@@ -22,7 +22,7 @@ class Evaluation(NamedTuple):
 def evaluate(model: keras.Model, test: LabelledImages) -> Evaluation:
     """Measure the model, named as in MLflow."""
     logits = softmax.predict_logits(model, test.pixels)
-    seen = Predictions(test, logits.argmax(axis=1), measures.confidence(logits))
+    seen = Predictions(test, logits.argmax(axis=1), measures.probabilities(logits).max(axis=1))
     score = measures.score(logits, test.labels)
     classes = measures.per_class(seen.predicted, test.labels, logits.shape[1])
     low, high = statistics.wilson_interval(int((~seen.right).sum()), len(test))

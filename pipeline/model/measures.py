@@ -1,4 +1,4 @@
-"""What predictions are worth. Pure NumPy and scikit-learn."""
+"""What predictions are worth. Pure NumPy, SciPy and scikit-learn."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +24,11 @@ def score(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> Sco
     return Score(float(losses.mean()), float((wide.argmax(axis=1) != labels).mean()))
 
 
-def confidence(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The softmax probability of the class with the largest logit, float64 (N,), of logits (N, classes)."""
-    wide = logits.astype(np.float64)
-    return np.asarray(1 / np.exp(wide - wide.max(axis=1, keepdims=True)).sum(axis=1))
+def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The softmax of logits (N, classes), float64 (N, classes)."""
+    from scipy.special import softmax
+
+    return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
 def per_class(

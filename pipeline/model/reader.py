@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax as normalised
 
 from pipeline.errors import UserError
-from pipeline.model import files, softmax
+from pipeline.model import files, measures, softmax
 
 
 class Reader:
@@ -32,4 +31,4 @@ class Reader:
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """The probability of each class, float64 (N, classes), for images (N, side, side)."""
         logits = softmax.predict_logits(self.model, images.reshape(len(images), -1))
-        return np.asarray(normalised(logits.astype(np.float64), axis=1))
+        return measures.probabilities(logits)

@@ -72,23 +72,23 @@ class Single:
 
 def read(account: Account, folder: Path) -> Single:
     """Gather it from the store; the folder is for pictures that are drawn here."""
-    found = {figure.name: embedding.image(account.file(f"figures/{figure.name}.png")) for figure in FIGURES}
+    found = {figure.name: embedding.image(account.artifact(f"figures/{figure.name}.png")) for figure in FIGURES}
     params = sorted(account.params.items())
-    lock = account.file("provenance/requirements.lock")
+    lock = account.artifact("provenance/requirements.lock")
     return Single(
         account,
         epochs=max((step for step, _ in account.history("train/loss")), default=0),
         best=_best(account),
         curves=_curves(account, folder),
-        weights=embedding.image(account.file("weights.png")),
+        weights=embedding.image(account.artifact("weights.png")),
         steps=_steps(account),
         figures={name: image for name, image in found.items() if image},
         classes=_classes(account.metrics),
         provenance=provenance.rows(account, sha256(lock) if lock else None),
         settings=[(key, value) for key, value in params if not key.startswith(SURROUNDINGS)],
         surroundings=[(key, value) for key, value in params if key.startswith(SURROUNDINGS)],
-        config=embedding.text(account.file("provenance/config.yaml")),
-        diff=embedding.text(account.file("provenance/git.diff")),
+        config=embedding.text(account.artifact("provenance/config.yaml")),
+        diff=embedding.text(account.artifact("provenance/git.diff")),
     )
 
 
@@ -102,7 +102,7 @@ def _best(account: Account) -> Best | None:
 
 def _curves(account: Account, folder: Path) -> str | None:
     """As evaluating drew them, or drawn now."""
-    drawn = account.file("figures/learning_curves.png")
+    drawn = account.artifact("figures/learning_curves.png")
     if drawn:
         return embedding.image(drawn)
     columns = {name: dict(account.history(name)) for name in CURVES}
@@ -123,7 +123,8 @@ def _steps(account: Account) -> list[Step]:
     """The series of weight images, not more of them than a page can hold."""
     paths = {int(match[1]): path for path in account.files("images") if (match := STEP.search(path))}
     images = (
-        (epoch, embedding.image(account.file(paths[epoch]))) for epoch in embedding.spread(sorted(paths), MOST_STEPS)
+        (epoch, embedding.image(account.artifact(paths[epoch])))
+        for epoch in embedding.spread(sorted(paths), MOST_STEPS)
     )
     return [Step(epoch, image) for epoch, image in images if image]
 

@@ -43,7 +43,7 @@ def read(account: Account, folder: Path) -> Sweep:
         account,
         varied=[column for column in columns if column not in MEASURED],
         rows=rows,
-        picture=embedding.image(account.file("leaderboard.png")),
+        picture=embedding.image(account.artifact("leaderboard.png")),
         curves=_draw(curves, folder / "curves.png"),
         drawn=len(curves),
         failed=account.failed(),
@@ -57,7 +57,7 @@ def read(account: Account, folder: Path) -> Sweep:
 
 def _leaderboard(account: Account) -> tuple[list[str], list[Row]]:
     """Its columns and rows; none where no job has finished."""
-    path = account.file("leaderboard.json")
+    path = account.artifact("leaderboard.json")
     if path is None:
         return [], []
     table = json.loads(path.read_text(encoding="utf-8"))

@@ -1,63 +1,37 @@
-"""What the store has of a run, in plain types: for rooms that do not import MLflow."""
+"""All that the store has of a run."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import UserError
-from pipeline.tracking import parent, search
+from pipeline.tracking import search
 from pipeline.tracking.lookup import Lookup
 from pipeline.tracking.store import Store
+from pipeline.tracking.subject import Subject
 
 History = Sequence[tuple[int, float]]  # step and value
 
 
-class Dataset(NamedTuple):
-    """Data that a run used, and what for."""
-
-    name: str
-    digest: str
-    use: str
-
-
-class Account:
+class Account(Subject):
     """A run as it was when it was read. Its files and histories are read when they are asked for."""
 
     def __init__(self, lookup: Lookup, run: MlflowRun) -> None:
+        super().__init__(str(run.info.run_id), run)
         self._lookup = lookup
         self._run = run
-        self.id = str(run.info.run_id)
-        self.name = str(run.info.run_name)
-        self.status = str(run.info.status)
         self.began = _time(run.info.start_time)
         self.ended = None if run.info.end_time is None else _time(run.info.end_time)
-        self.params: dict[str, str] = dict(run.data.params)
-        self.metrics: dict[str, float] = dict(run.data.metrics)
-        self.tags: dict[str, str] = dict(run.data.tags)
-        self.datasets = [
-            Dataset(
-                used.dataset.name,
-                used.dataset.digest,
-                next((tag.value for tag in used.tags if tag.key == MLFLOW_DATASET_CONTEXT), ""),
-            )
-            for used in (run.inputs.dataset_inputs if run.inputs else [])
-        ]
 
     @property
     def experiment(self) -> str:
         """The name of its experiment."""
         return str(self._lookup.client.get_experiment(self._run.info.experiment_id).name)
-
-    @property
-    def is_sweep(self) -> bool:
-        """Whether it is a sweep's own run, the parent of its jobs' runs."""
-        return parent.KEY in self.tags
 
     @property
     def sweep(self) -> str | None:
@@ -69,7 +43,7 @@ class Account:
         points = self._lookup.client.get_metric_history(run_id or self.id, metric)
         return sorted((point.step, point.value) for point in points)
 
-    def file(self, path: str) -> Path | None:
+    def artifact(self, path: str) -> Path | None:
         """A copy of an artifact; None where there is none such."""
         return self._lookup.artifact(self._run, path)
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from mlflow.entities import FileInfo
 from mlflow.entities import Run as MlflowRun
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.config import Config, without_passwords
@@ -50,17 +51,15 @@ class Lookup:
             raise UserError(f"{path} is not there")
         return Subject(word, self._maker(path), path)
 
-    def champion(self) -> Subject | None:
-        """The run of the champion, if it is still there."""
-        version = registry.champion(self.client, self.model_name)
-        if version is None or not version.run_id:
-            return None
+    def of_version(self, version: ModelVersion) -> Subject:
+        """The run that a registered model is of; its subject has none where it is gone."""
         try:
-            return Subject(registry.CHAMPION, self.client.get_run(version.run_id))
+            run = self.client.get_run(version.run_id) if version.run_id else None
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            return None
+            run = None
+        return Subject(f"version {version.version} of {version.name}", run)
 
     def run(self, word: str) -> MlflowRun:
         """The run that the word names.
@@ -100,7 +99,7 @@ class Lookup:
         assert subject.run is not None
         outputs = subject.run.outputs.model_outputs if subject.run.outputs else []
         if not outputs:
-            sweep = " (it is a sweep: name one of its runs)" if "sweep.key" in subject.run.data.tags else ""
+            sweep = " (it is a sweep: name one of its runs)" if subject.is_sweep else ""
             raise UserError(f"run {subject.word} has no model{sweep}")
         try:
             logged = self.client.get_logged_model(outputs[0].model_id)
@@ -136,13 +135,14 @@ class Lookup:
         return next((run for run in found if run.info.run_id == likely), next(iter(found), None))
 
     def _champion(self) -> MlflowRun:
-        champion = self.champion()
-        if champion is None or champion.run is None:
+        version = registry.champion(self.client, self.model_name)
+        run = self.of_version(version).run if version else None
+        if run is None:
             raise UserError(
                 f"{self.model_name} has no champion in {self.told} whose run is there: "
                 "`python -m pipeline.promote RUN` makes one"
             )
-        return champion.run
+        return run
 
     def _named(self, name: str) -> list[MlflowRun]:
         # MLflow's filters know no escaped quotes; in a pattern "_" stands for any letter.

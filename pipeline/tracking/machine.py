@@ -35,14 +35,12 @@ class _Shared:
     def look(self, now: float) -> dict[str, float]:
         if now - self._looked > SHORTEST:
             memory = psutil.virtual_memory()
-            self._looked, self._found = (
-                now,
-                {
-                    "system/cpu_utilization_percentage": psutil.cpu_percent(),
-                    "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
-                    "system/system_memory_usage_percentage": memory.percent,
-                },
-            )
+            self._looked = now
+            self._found = {
+                "system/cpu_utilization_percentage": psutil.cpu_percent(),
+                "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
+                "system/system_memory_usage_percentage": memory.percent,
+            }
         return self._found
 
 

@@ -1,54 +1,52 @@
-"""What a word on a command line names."""
+"""What a word on a command line names, in plain types: for rooms that do not import MLflow."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from mlflow.entities import DatasetInput
 from mlflow.entities import Run as MlflowRun
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline.tracking import datasets
+from pipeline.tracking import datasets, parent
 
 
-@dataclass(frozen=True)
+class Dataset(NamedTuple):
+    """Data that a run used, and what for."""
+
+    name: str
+    digest: str
+    use: str
+
+
 class Subject:
-    """A run, or a model file, or a model file with the run that made it; `word` is what named it."""
+    """A run, or a model file, or a model file with the run that made it; `word` is what named it.
 
-    word: str
-    run: MlflowRun | None
-    file: Path | None = None
+    What no run tells is empty.
+    """
 
-    @property
-    def name(self) -> str:
-        """As a person calls it."""
-        return str(self.run.info.run_name) if self.run else self.word
-
-    @property
-    def id(self) -> str:
-        """The run's id; empty where no run is known."""
-        return str(self.run.info.run_id) if self.run else ""
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The run's params."""
-        return dict(self.run.data.params) if self.run else {}
+    def __init__(self, word: str, run: MlflowRun | None, file: Path | None = None) -> None:
+        self.word = word
+        self.run = run
+        self.file = file
+        self.name = str(run.info.run_name) if run else word
+        self.id = str(run.info.run_id) if run else ""
+        self.status = str(run.info.status) if run else ""
+        self.params: dict[str, str] = dict(run.data.params) if run else {}
+        self.metrics: dict[str, float] = dict(run.data.metrics) if run else {}
+        self.tags: dict[str, str] = dict(run.data.tags) if run else {}
+        self.datasets = [_dataset(used) for used in run.inputs.dataset_inputs] if run and run.inputs else []
 
     @property
-    def tags(self) -> dict[str, str]:
-        """The run's tags."""
-        return dict(self.run.data.tags) if self.run else {}
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The last value of each of the run's metrics."""
-        return dict(self.run.data.metrics) if self.run else {}
-
-    @property
-    def status(self) -> str:
-        """MLflow's state of the run."""
-        return str(self.run.info.status) if self.run else ""
+    def is_sweep(self) -> bool:
+        """Whether it is a sweep's own run, the parent of its jobs' runs."""
+        return parent.KEY in self.tags
 
     @property
     def test_digest(self) -> str:
         """The hash of the data that it was evaluated on; empty where it was not."""
-        inputs = self.run.inputs.dataset_inputs if self.run and self.run.inputs else []
-        tested = [item.dataset.digest for item in inputs if any(tag.value == datasets.TEST for tag in item.tags)]
-        return str(tested[0]) if tested else ""
+        return next((data.digest for data in self.datasets if data.use == datasets.TEST), "")
+
+
+def _dataset(used: DatasetInput) -> Dataset:
+    use = next((tag.value for tag in used.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
+    return Dataset(used.dataset.name, used.dataset.digest, use)

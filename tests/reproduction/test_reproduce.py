@@ -61,7 +61,7 @@ def test_data_that_dvc_has_lost_are_fetched_and_another_model_is_told(swept: Pro
     done = made.stage("reproduce", run.info.run_id)
     kept.write_bytes(diff)
     assert done.returncode == 1, done.stderr
-    assert " without the changes that were not committed: they were not kept\n" in done.stdout
+    assert " without changes that were not committed: the run has kept none\n" in done.stdout
     assert " from its source\n" in done.stdout
     assert f"run {run.info.run_id} (lr=0.2 batch=64 train.epochs=3) is different: " in done.stdout
     assert "it first differs in epoch 1: train/loss " in done.stdout

@@ -3,7 +3,6 @@
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pipeline.files import sha256
@@ -81,4 +80,4 @@ def test_histories_may_differ_in_length_only(folders: tuple[Path, Path]) -> None
     assert first_difference(was, again) == "all metrics of all epochs are the same"
     write_history(folders[1], [0.5, 0.4])
     assert first_difference(was, again) == "its first 2 epochs are the same, then one of them ends"
-    assert np.isfinite(files.weights(folders[0] / "model.keras")[0]).all()
+    assert [array.shape for array in files.weights(folders[0] / "model.keras")] == [(64, 10), (10,)]
