@@ -2,10 +2,12 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Locator, Page, expect
 
 from tests.support import browser
 from tests.support.project import Project
@@ -16,6 +18,8 @@ pytestmark = pytest.mark.browser
 
 NAMES = [f"lr={rate} batch={size} train.epochs=4" for rate in (0.05, 0.2) for size in (50, 100)]
 WORDS = ["train.learning_rate=0.05,0.2", "train.batch_size=50,100", "train.epochs=4", "tracking.weight_images_every=2"]
+
+LOADS = 4  # of a page whose images do not come
 
 expect.set_options(timeout=browser.PATIENCE)
 
@@ -53,7 +57,7 @@ def served(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A browser's page that has room for all of a sweep's charts."""
-    with browser.page(1440, 1400) as shown:
+    with browser.page(1440, 2000) as shown:
         yield shown
 
 
@@ -89,13 +93,23 @@ def test_link_shows_the_curves_and_the_weights_of_the_sweep(served: Served, page
         expect(settings).to_contain_text(axis)
     for name in NAMES:
         expect(curves).to_contain_text(f"{name} (valid/error)")
-    weights.scroll_into_view_if_needed()  # what is out of sight loads no images
-    for step in (2, 4):
+    _await_images(page, weights)
+    for key, step in (("Home", 2), ("ArrowRight", 4)):
+        weights.get_by_role("slider").press(key)
         images = weights.locator(f"img[src*='weights%2Bstep%2B{step}%2B']")
         expect(images).to_have_count(len(NAMES))
         for image in images.all():
             expect(image).to_have_js_property("naturalWidth", 256)
-        weights.get_by_role("slider").press("ArrowRight")
+
+
+def _await_images(page: Page, card: Locator) -> None:
+    """Until the card has images. On a busy machine MLflow's page has been seen to ask for none until loaded again."""
+    for _ in range(LOADS - 1):
+        card.scroll_into_view_if_needed()  # what is out of sight loads no images
+        with suppress(PlaywrightError):
+            return card.locator("img").first.wait_for(timeout=browser.PATIENCE / LOADS)
+        page.reload(wait_until="commit")
+    return expect(card.locator("img").first).to_be_visible()
 
 
 def test_page_of_the_sweep_leads_to_its_charts(served: Served, page: Page) -> None:
