@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
@@ -39,21 +39,34 @@ class Files:
 
 @dataclass
 class Split:
-    """How validation images are taken from the training set."""
+    """How validation images are taken from the training set, and test images where there is no test set.
 
-    validation: int = MISSING
+    `validation` is a number of images or, below 1, a share of them, as `test` is.
+    """
+
+    validation: int | float = MISSING
+    test: float = MISSING
     shuffle: bool = MISSING
     seed: int = MISSING
 
 
 @dataclass
 class Data:
-    """A data set: its name, the places it can be had from, its files and its split."""
+    """A data set: its name, where it can be had, how it is laid out, and its split.
+
+    A published one has `sources` and `files`, one's own a `path`.
+    """
 
     name: str = MISSING
     sources: list[str] = MISSING
-    files: Files = MISSING
-    split: Split = MISSING
+    files: Files | None = MISSING
+    path: str | None = MISSING
+    prefix: str = MISSING
+    transposed: bool = MISSING
+    first_label: int = MISSING
+    classes: list[str] | None = MISSING
+    # Not MISSING: OmegaConf fails to fill a missing section in which a value may be of two types.
+    split: Split = dataclasses.field(default_factory=Split)
 
 
 @dataclass
@@ -123,7 +136,7 @@ class Promotion:
 class Config:
     """Everything in conf/ but Hydra's own section."""
 
-    data: Data = MISSING
+    data: Data = dataclasses.field(default_factory=Data)
     model: Model = MISSING
     train: Train = MISSING
     tracking: Tracking = MISSING
@@ -164,8 +177,9 @@ def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:
     """Every dotted key that conf/ may hold, sections included."""
     for field in dataclasses.fields(schema):
         yield prefix + field.name
-        if dataclasses.is_dataclass(field.type):
-            yield from keys(field.type, f"{prefix}{field.name}.")
+        section = next(filter(dataclasses.is_dataclass, (field.type, *get_args(field.type))), None)
+        if section:
+            yield from keys(section, f"{prefix}{field.name}.")
 
 
 def whole_batches(images: int, train: Train) -> int:
@@ -176,5 +190,6 @@ def whole_batches(images: int, train: Train) -> int:
 def config_hash(config: Config) -> str:
     """SHA-256 of all settings that determine a training result; where data come from and runs go to do not."""
     sections = dataclasses.asdict(config)
-    del sections["tracking"], sections["sweep"], sections["promotion"], sections["data"]["sources"]
+    del sections["tracking"], sections["sweep"], sections["promotion"]
+    del sections["data"]["sources"], sections["data"]["path"], sections["data"]["prefix"]
     return hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()

@@ -28,7 +28,7 @@ def optimum(config: Config) -> None:
             if iteration % TOLD_EVERY == 0 and not on_terminal():
                 log.info("iteration %d: objective %.4f nats", iteration, value)
 
-        found = search.minimum(objective, int(train.labels.max()) + 1, observe)
+        found = search.minimum(objective, len(prepared.classes(config)), observe)
     files.write(config, found)
     log.info("after %d iterations: %s", found.iterations, _told(found))
 

@@ -12,9 +12,13 @@ from pipeline.paths import DATA
 def preprocess(config: Config) -> None:
     """Write the training, validation and test sets of `config.data`."""
     identity = prepared.identity(config)
-    training, test = raw.read(config.data, DATA)
+    sets = raw.read(config.data, DATA)
+    training, test = sets.training, sets.test
+    if test is None:
+        rows, held_out = splits.hold_out(training.labels, config.data.split)
+        training, test = training[rows], training[held_out]
     train, valid = splits.split(training.labels, config.data.split)
-    prepared.write({"train": training[train], "valid": training[valid], "test": test}, identity)
+    prepared.write({"train": training[train], "valid": training[valid], "test": test}, sets.classes, identity)
 
 
 if __name__ == "__main__":

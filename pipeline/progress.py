@@ -22,6 +22,11 @@ def bytes_bar(name: str, total: int) -> "tqdm[Any]":
     return tqdm(total=total, desc=name, unit="B", unit_scale=True, leave=False, disable=not on_terminal())
 
 
+def pictures_bar(total: int) -> "tqdm[Any]":
+    """A bar that counts pictures."""
+    return tqdm(total=total, desc="reading", unit="picture", leave=False, disable=not on_terminal())
+
+
 def epochs_bar(total: int) -> "tqdm[Any]":
     """A bar that counts epochs."""
     return tqdm(total=total, desc="training", unit="epoch", disable=not on_terminal())

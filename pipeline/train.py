@@ -54,7 +54,7 @@ def train(config: Config) -> "Steps":
         run.inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))
         model = softmax.build(
             data.pixels.shape[1],
-            int(data.labels.max()) + 1,
+            len(prepared.classes(config)),
             config.model.pixel_divisor,
             config.model.initializer,
             config.model.seed,

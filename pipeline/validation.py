@@ -10,11 +10,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.config import Config, Train, flatten, keys, whole_batches
+from pipeline.config import Config, Data, Train, flatten, keys, whole_batches
 from pipeline.errors import UserError
 
 EARLY_STOPPING = ("epochs", "updates")
 ON_FAILURE = ("continue", "stop")
+FEWEST_CLASSES, MOST_CLASSES = 2, 1000
 SHA256 = re.compile("[0-9a-f]{64}")
 INITIALIZERS = ("zeros", "glorot_uniform", "he_normal", "random_normal")
 
@@ -30,10 +31,21 @@ def _positive(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
+def _is_part(value: float) -> bool:
+    return value >= 1 if isinstance(value, int) else 0 < value < 1
+
+
+def _are_names(value: list[str] | None) -> bool:
+    if value is None:
+        return True
+    # OmegaConf checks no element's type.
+    named = all(isinstance(name, str) and name.strip() and name.isprintable() for name in value)
+    return named and FEWEST_CLASSES <= len(value) == len(set(value)) <= MOST_CLASSES
+
+
 _LIMITS = (
     _Limit("seed", lambda v: 0 <= v < 2**31, "0 to 2147483647"),  # first: model.seed follows it
     _Limit("data.name", bool, "not empty"),
-    _Limit("data.sources", bool, "at least one mirror, npm package or folder"),
     *(
         limit
         for file in ("train_images", "train_labels", "test_images", "test_labels")
@@ -43,7 +55,10 @@ _LIMITS = (
             _Limit(f"data.files.{file}.sha256", lambda v: bool(SHA256.fullmatch(v)), "64 digits 0-9, a-f"),
         )
     ),
-    _Limit("data.split.validation", lambda v: v >= 1, "at least 1"),
+    _Limit("data.first_label", lambda v: v >= 0, "at least 0"),
+    _Limit("data.classes", _are_names, f"null, or {FEWEST_CLASSES} to {MOST_CLASSES} different names of one line each"),
+    _Limit("data.split.validation", _is_part, "a number of images, at least 1, or a share of them between 0 and 1"),
+    _Limit("data.split.test", lambda v: 0 < v < 1, "a share between 0 and 1"),
     _Limit("model.initializer", lambda v: v in INITIALIZERS, "one of " + ", ".join(INITIALIZERS)),
     _Limit("model.pixel_divisor", _positive, "a finite number above 0"),
     _Limit("train.learning_rate", _positive, "a finite number above 0"),
@@ -87,9 +102,24 @@ def resolve(cfg: DictConfig) -> Config:
     assert isinstance(config, Config)
     values = dict(flatten(config))
     for limit in _LIMITS:
-        if not limit.holds(values[limit.key]):
+        if limit.key in values and not limit.holds(values[limit.key]):
             raise UserError(f"{limit.key}={values[limit.key]} is not allowed: it must be {limit.allowed}")
+    _check_origin(config.data)
     return config
+
+
+def _check_origin(data: Data) -> None:
+    """Refuse data that are both published and one's own, or neither."""
+    if data.path is not None and not data.path.strip():
+        raise UserError("data.path= is not allowed: it must be a folder or an .npz file")
+    if data.path is not None and data.files is not None:
+        raise UserError(
+            f"data.path={data.path} is for data of one's own, as data=folder; data={data.name} is published"
+        )
+    if data.path is None and data.files is None:
+        raise UserError(f"data.path has no value: give data={data.name} a folder or an .npz file")
+    if data.files is not None and not data.sources:
+        raise UserError("data.sources=[] is not allowed: it must be at least one mirror, npm package or folder")
 
 
 def _given(cfg: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -38,10 +38,10 @@ def test_each_experiment_composes(option: str) -> None:
     assert config(f"experiment={option}")
 
 
-@pytest.mark.parametrize("option", ["data=mnist", "data=digits", "tracking=sqlite", "tracking=server"])
+@pytest.mark.parametrize("option", ["data=fashion_mnist", "data=emnist_letters data.path=own", "tracking=server"])
 def test_each_group_option_composes(option: str) -> None:
     """The same for the groups."""
-    assert config(option)
+    assert config(*option.split())
 
 
 @pytest.mark.parametrize("text", ["1e-3", "0.001", "'1e-3'", ".001"])
@@ -54,13 +54,14 @@ def test_config_hash_is_of_what_determines_the_result() -> None:
     """Where data come from and where runs go to changes nothing; a training setting does."""
     base = config_hash(config())
     assert config_hash(config("tracking=server", "data.sources=[/elsewhere]")) == base
+    own = config_hash(config("data=folder", "data.path=here"))
+    assert config_hash(config("data=folder", "data.path=there")) == own != base
     assert config_hash(config("train.learning_rate=0.2")) != base
     assert config_hash(config("seed=2")) != base
 
 
 BAD_VALUES = [
     ("train.batch_size", "0", "at least 1"),
-    ("train.batch_size", "-5", "at least 1"),
     ("train.learning_rate", "-0.1", "above 0"),
     ("train.learning_rate", "0", "above 0"),
     ("train.learning_rate", "nan", "finite"),
@@ -70,7 +71,14 @@ BAD_VALUES = [
     ("train.early_stopping", "never", "epochs, updates"),
     ("train.update_patience.improvement", "1.5", "at most 1"),
     ("data.split.validation", "0", "at least 1"),
+    ("data.split.validation", "1.5", "a share of them between 0 and 1"),
+    ("data.split.test", "1", "between 0 and 1"),
+    ("data.first_label", "-1", "at least 0"),
+    ("data.classes", "[a]", "2 to 1000 different names"),
+    ("data.classes", "[a,b,a]", "different names"),
+    ("data.classes", "[a,{b:c}]", "different names"),
     ("data.sources", "[]", "at least one"),
+    ("data.path", "own", "published"),
     ("model.initializer", "ones", "glorot_uniform"),
     ("model.pixel_divisor", "0", "above 0"),
     ("tracking.uri", "''", "not empty"),
@@ -122,7 +130,7 @@ REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
     (["+train.learning_rat=0.1"], 2, ["train.learning_rat is not a setting", "train.learning_rate"]),
     (["train.lr=0.1"], 1, ["train.lr is not a setting; there are train.learning_rate"]),
     (["zzz=1"], 1, ["zzz", "there are data, model, train, tracking, sweep, promotion, seed"]),
-    (["data=mnits"], 1, ["data/mnits", "digits, mnist"]),
+    (["data=mnits"], 1, ["data/mnits", "digits, emnist_digits"]),
     (["experiment=nope"], 1, ["experiment/nope", "theano_tutorial"]),
     (["train=3"], 1, ["Got int"]),
     (["train.learning_rate={"], 1, ["{"]),

@@ -28,6 +28,7 @@ def fetch(data: Data, folder: Path) -> None:
     Raises:
         UserError: no source could give a file; the message lists what was tried and how to go on.
     """
+    assert data.files is not None
     folder.mkdir(parents=True, exist_ok=True)
     left = [(name, source(name)) for name in data.sources]
     failures: list[str] = []

@@ -1,17 +1,20 @@
 """Images with their labels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Labels = npt.NDArray[np.unsignedinteger[Any]]
+
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images, uint8 (N, height, width), and their labels, uint8 (N,)."""
+    """Images, uint8 (N, height, width), and their labels (N,), uint8 or, with more than 256 classes, uint16."""
 
     images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.uint8]
+    labels: Labels
 
     def __len__(self) -> int:
         return len(self.labels)

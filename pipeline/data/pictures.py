@@ -3,14 +3,19 @@
 import struct
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import UserError
+
+Found = TypeVar("Found")
 
 MOST_PIXELS = 70_000_000  # more than phones take; decoded they have up to 280 MB
 LONGEST_SIDE = 20_000  # pixels
@@ -43,6 +48,22 @@ def read(path: Path) -> Picture:
     Raises:
         UserError: it is missing, no picture, damaged, or larger than 70 million pixels or 20,000 a side.
     """
+    return _guarded(path, _read)
+
+
+def pixels(path: Path) -> npt.NDArray[np.uint8]:
+    """A picture's grey values as they are, uint8 (height, width), turned as its EXIF data say.
+
+    Of 16-bit values the upper bits count. A transparent background becomes as for `read`.
+
+    Raises:
+        UserError: it is missing, no picture, damaged, too large, an animation, or of values without a range.
+    """
+    return _guarded(path, _pixels)
+
+
+def _guarded(path: Path, reader: Callable[[Path], Found]) -> Found:
+    """What the reader makes of the file; all that is wrong with it is one line."""
     if path.is_dir():
         raise UserError("this is a folder: name the pictures in it")
     if not path.exists():
@@ -53,7 +74,7 @@ def read(path: Path) -> Picture:
         raise UserError("the file is empty: save the picture again")
     try:
         with warnings.catch_warnings(action="ignore"):  # what Pillow warns of is refused below, or harmless
-            return _read(path)
+            return reader(path)
     except PermissionError as error:
         raise UserError("you may not read it: change its permissions") from error
     except UnidentifiedImageError as error:
@@ -67,11 +88,31 @@ def read(path: Path) -> Picture:
         raise UserError(f"its file is damaged ({told}): save it again") from error
 
 
-def _read(path: Path) -> Picture:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     with Image.open(path) as image:  # only the header: nothing is decoded before the size is known
         width, height = image.size
         if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
             raise Image.DecompressionBombError
+        yield image
+
+
+def _pixels(path: Path) -> npt.NDArray[np.uint8]:
+    with _opened(path) as image:
+        # Phones keep a smaller copy of a photo beside it, as a second frame.
+        if image.format != "MPO" and getattr(image, "is_animated", False):
+            raise UserError("it is an animation: save one of its frames")
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode in GREY_16:
+            return (np.asarray(image) >> 8).astype(np.uint8)
+        if image.mode in ("I", "F"):
+            raise UserError("its values have no range of their own: save it with 8 or 16 bits a pixel")
+        flat = _flattened(image.convert("RGBA")) if image.has_transparency_data else image
+        return np.asarray(flat.convert("L"))
+
+
+def _read(path: Path) -> Picture:
+    with _opened(path) as image:
         image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # a JPEG file is decoded at the size that is needed
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode in ("I", "F", *GREY_16):

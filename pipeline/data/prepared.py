@@ -14,6 +14,8 @@ from pipeline.errors import UserError
 from pipeline.files import write_text, writing
 from pipeline.paths import DATA_DVC, PREPARED
 
+CLASSES = PREPARED / "classes.json"
+
 Name = Literal["train", "valid", "test"]
 
 
@@ -29,20 +31,35 @@ def data_md5() -> str:
 
 def identity(config: Config) -> dict[str, Any]:
     """What decides the contents of prepared/, by its full keys: the data set, its hashes and its split."""
-    files = {key: value for key, value in flatten(config.data.files, "data.files.") if key.endswith("sha256")}
-    split = dict(flatten(config.data.split, "data.split."))
-    return {"data.name": config.data.name, "data.md5": data_md5(), **files, **split}
+    of_data = dict(flatten(config.data, "data."))
+    elsewhere = {"data.sources", "data.files", "data.path", "data.prefix"}  # these decide what data.md5 is
+    told = {
+        key: value for key, value in of_data.items() if key not in elsewhere and not key.endswith((".name", ".bytes"))
+    }
+    return {"data.name": config.data.name, "data.md5": data_md5(), **told}
 
 
-def write(sets: dict[Name, LabelledImages], who: dict[str, Any]) -> None:
-    """Write the arrays and, last, the summary without which they count as absent."""
+def write(sets: dict[Name, LabelledImages], classes: list[str], who: dict[str, Any]) -> None:
+    """Write the arrays, the classes' names and, last, the summary without which they count as absent."""
     (PREPARED / "summary.json").unlink(missing_ok=True)
     for name, data in sets.items():
         for kind, array in (("images", data.images), ("labels", data.labels)):
             with writing(PREPARED / f"{name}_{kind}.npy") as temporary:
                 np.save(temporary, array)
+    write_text(CLASSES, json.dumps(classes, ensure_ascii=False) + "\n")
     summary = {"made_from": who} | {str(name): _describe(data) for name, data in sets.items()}
     write_text(PREPARED / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+
+def classes(config: Config) -> list[str]:
+    """The classes' names in the order of the labels.
+
+    Raises:
+        UserError: prepared/ holds nothing, or other data than the configuration asks for.
+    """
+    read(config)
+    names: list[str] = json.loads(CLASSES.read_text(encoding="utf-8"))
+    return names
 
 
 def _describe(data: LabelledImages) -> dict[str, Any]:
@@ -63,7 +80,7 @@ def read(config: Config, *names: Name) -> list[LabelledImages]:
     """
     asked = identity(config)
     files = [(PREPARED / f"{name}_images.npy", PREPARED / f"{name}_labels.npy") for name in names]
-    if not all(file.is_file() for file in (PREPARED / "summary.json", *chain(*files))):
+    if not all(file.is_file() for file in (PREPARED / "summary.json", CLASSES, *chain(*files))):
         raise UserError(f"{PREPARED} holds no prepared data: run `dvc repro preprocess`")
     try:
         found = json.loads((PREPARED / "summary.json").read_text(encoding="utf-8"))["made_from"]

@@ -1,13 +1,16 @@
-"""Training and validation sets."""
+"""Training, validation and test sets."""
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import Split
+from pipeline.data.labelled import Labels
 from pipeline.errors import UserError
 
+Rows = npt.NDArray[np.intp]
 
-def split(labels: npt.NDArray[np.uint8], how: Split) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+
+def split(labels: Labels, how: Split) -> tuple[Rows, Rows]:
     """Row numbers of the training and of the validation images.
 
     In file order, the validation images are the last ones, as in the tutorial; shuffled, they are a seeded choice in
@@ -17,17 +20,32 @@ def split(labels: npt.NDArray[np.uint8], how: Split) -> tuple[npt.NDArray[np.int
         UserError: the data are too few for that many validation images.
     """
     rows = np.arange(len(labels))
-    if how.validation >= len(labels):
+    number = how.validation if isinstance(how.validation, int) else max(1, round(how.validation * len(labels)))
+    if number >= len(labels):
         raise UserError(
             f"data.split.validation={how.validation} is not allowed: the training set has {len(labels)} images, "
             f"so it must be at most {len(labels) - 1}"
         )
     if not how.shuffle:
-        return rows[: -how.validation], rows[-how.validation :]
+        return rows[:-number], rows[-number:]
+    return _stratified(labels, number, how.seed, f"data.split.validation={how.validation}")
+
+
+def hold_out(labels: Labels, how: Split) -> tuple[Rows, Rows]:
+    """Row numbers of what is left and of the test images, a seeded choice in which each class keeps its share.
+
+    Raises:
+        UserError: the data are too few.
+    """
+    number = max(1, round(how.test * len(labels)))
+    return _stratified(labels, number, how.seed, f"data.split.test={how.test}")
+
+
+def _stratified(labels: Labels, number: int, seed: int, setting: str) -> tuple[Rows, Rows]:
     from sklearn.model_selection import train_test_split  # seconds to import
 
     try:
-        train, valid = train_test_split(rows, test_size=how.validation, stratify=labels, random_state=how.seed)
+        left, taken = train_test_split(np.arange(len(labels)), test_size=number, stratify=labels, random_state=seed)
     except ValueError as error:
-        raise UserError(f"data.split.validation={how.validation} cannot be stratified: {error}") from error
-    return train, valid
+        raise UserError(f"{setting} cannot be stratified: {error}") from error
+    return left, taken

@@ -18,7 +18,8 @@ def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> lis
 
     Their digest is DVC's MD5 of data/, of which they are parts: MLflow's own would cover the first few images only.
     """
-    source = without_passwords(json.dumps({"path": "data", "sources": list(data.sources)}))
+    places = [data.path] if data.files is None else list(data.sources)
+    source = without_passwords(json.dumps({"path": "data", "sources": places}))
     return [
         DatasetInput(
             Dataset(f"{data.name} {use}", data_md5, "dvc", source, _schema(images), _profile(images)),

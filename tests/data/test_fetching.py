@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Data, File, Files, Split
+from pipeline.config import Data, File, Files
 from pipeline.data import fetching, sources
 from pipeline.errors import UserError
 from tests.support import mirror
@@ -32,7 +32,7 @@ CONTENT = {
 
 def data_set(*places: str) -> Data:
     files = [File(name, len(content), sha256(content).hexdigest()) for name, content in CONTENT.items()]
-    return Data("made", list(places), Files(*files), Split(validation=1, shuffle=False, seed=1))
+    return Data(name="made", sources=list(places), files=Files(*files))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

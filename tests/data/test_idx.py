@@ -1,5 +1,6 @@
 """IDX files are read as they are, and each way to be wrong has its own message."""
 
+import gzip
 import struct
 from pathlib import Path
 
@@ -13,10 +14,12 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
 
 def test_encoded_array_is_read_back(tmp_path: Path) -> None:
-    """Shape and every byte survive."""
+    """Shape and every byte survive, in gzip form too, whatever the name says."""
     path = tmp_path / "images"
     path.write_bytes(idx.encode(IMAGES))
     assert path.read_bytes()[:4] == b"\x00\x00\x08\x03"
+    np.testing.assert_array_equal(idx.read(path, 3), IMAGES)
+    path.write_bytes(gzip.compress(idx.encode(IMAGES)))
     np.testing.assert_array_equal(idx.read(path, 3), IMAGES)
 
 
@@ -24,13 +27,16 @@ GOOD = idx.encode(IMAGES)
 FAULTS = {
     "empty file": (b"", "is cut: 0 bytes"),
     "cut magic number": (GOOD[:3], "is cut: 3 bytes"),
-    "gzip": (b"\x1f\x8b" + GOOD, "magic number starts with 1f8b"),
+    "no gzip": (b"\x1f\x8b" + GOOD, "its gzip data end early or are wrong"),
+    "cut gzip": (gzip.compress(GOOD)[:-9], "its gzip data end early or are wrong"),
+    "bytes left over in gzip": (gzip.compress(GOOD + b"\x00"), "has bytes left over"),
     "HTML page": (b"<!DOCTYPE html>", "is not an IDX file"),
     "wrong type": (b"\x00\x00\x0d\x03" + GOOD[4:], "type 0x0d"),
     "labels for images": (idx.encode(IMAGES[0, 0]), "has 1 dimensions, where 3"),
     "cut header": (GOOD[:10], "header alone has 16"),
     "cut body": (GOOD[:-1], "is cut: 23 bytes, where 2x3x4"),
-    "bytes left over": (GOOD + b"\x00", "has bytes left over: 25 bytes"),
+    "bytes left over": (GOOD + b"\x00", "has bytes left over behind the 2x3x4"),
+    "promise of a bomb": (struct.pack(">HBBIII", 0, 8, 3, *[2**31] * 3), "more than 17179869184 are not read"),
     "no images": (struct.pack(">HBBIII", 0, 8, 3, 0, 28, 28), "is empty"),
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Split
-from pipeline.data.splits import split
+from pipeline.data.splits import hold_out, split
 from pipeline.errors import UserError
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 60)  # sorted by class: a split in file order sees the last ones only
@@ -22,6 +22,22 @@ def test_shuffled_split_keeps_each_class_share_and_every_image_once() -> None:
     train, valid = split(LABELS, Split(validation=100, shuffle=True, seed=1))
     np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), np.arange(600))
     np.testing.assert_array_equal(np.bincount(LABELS[valid]), np.full(10, 10))
+
+
+def test_share_is_a_number_of_images() -> None:
+    """Data of one's own have any number of them; a whole number stays one."""
+    for validation in (0.1, 60):
+        train, valid = split(LABELS, Split(validation=validation, shuffle=False, seed=1))
+        assert (len(train), len(valid)) == (540, 60)
+
+
+def test_test_images_are_held_out_of_every_class() -> None:
+    """Where there is no test set: a seeded choice, none of which is trained on."""
+    left, taken = hold_out(LABELS, Split(test=0.2, seed=1))
+    np.testing.assert_array_equal(np.sort(np.concatenate([left, taken])), np.arange(600))
+    np.testing.assert_array_equal(np.bincount(LABELS[taken]), np.full(10, 12))
+    with pytest.raises(UserError, match=r"data\.split\.test=0\.2 cannot be stratified"):
+        hold_out(np.array([0, 1, 1, 1, 1, 1], np.uint8), Split(test=0.2, seed=1))
 
 
 def test_shuffled_split_is_of_its_seed() -> None:
