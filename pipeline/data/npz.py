@@ -13,6 +13,8 @@ from pipeline.errors import UserError
 TRAINING, TEST = ("x_train", "y_train"), ("x_test", "y_test")
 MOST_BYTES = 1 << 34  # 16 GiB unpacked
 BRIGHTEST = 255
+# What zipfile and NumPy raise where an archive is damaged, encrypted or packed in another way.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError)
 
 
 def read(path: Path) -> list[npt.NDArray[Any]]:
@@ -42,8 +44,8 @@ def read(path: Path) -> list[npt.NDArray[Any]]:
                 for images, labels in parts
                 for name, prepare in ((images, _images), (labels, _labels))
             ]
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise UserError(f"{path} is damaged ({error}): write it again") from error
+    except DAMAGED as error:
+        raise UserError(f"{path} is damaged: write it again with numpy.savez") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 

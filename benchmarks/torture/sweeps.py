@@ -1,7 +1,4 @@
-"""A sweep that is killed at random moments and started again, against an undisturbed one; about ten minutes.
-
-python -m benchmarks.reliability    writes benchmarks/reliability.md
-"""
+"""A sweep that is killed at random moments and started again, against an undisturbed one."""
 
 import itertools
 import random
@@ -10,16 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from benchmarks import machine
-from benchmarks.rounds import markdown
-from pipeline.files import write_text
+from benchmarks.torture.report import Report
 from pipeline.paths import ROOT
 
 KILLS = 20
@@ -47,10 +41,11 @@ class _Sweep:
         return list(client.search_runs(everywhere, max_results=1000))
 
 
-def main() -> None:
+FAULTS = ("lost", "other metrics", "trained twice", "left RUNNING", "more parents than one")
+
+
+def report() -> Report:
     """Kill and start again, and count what was lost."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs would hand down ignored
-    counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = _Sweep(Path(folder) / "undisturbed")
         undisturbed.folder.mkdir()
@@ -58,24 +53,19 @@ def main() -> None:
         undisturbed.start().wait()
         took = time.monotonic() - began
         expected = _results(undisturbed.runs())
+        found = Report(
+            f"{KILLS} sweeps of {len(expected)} jobs, killed (-9, TERM or INT) at random moments and started again",
+            ("sweeps that a signal ended", "jobs expected"),
+            FAULTS,
+        )
         for number, which in zip(range(KILLS), itertools.cycle(SIGNALS), strict=False):
             sweep = _Sweep(Path(folder) / str(number))
             sweep.folder.mkdir()
-            counts["sweeps that a signal ended"] += _disturb(sweep, which, took)
+            found.counts["sweeps that a signal ended"] += _disturb(sweep, which, took)
             sweep.start().wait()
-            counts.update(_judge(sweep.runs(), expected))
-            sys.stdout.write(f"{number + 1} of {KILLS}: {dict(counts)}\n")
-            sys.stdout.flush()
-    told = markdown(
-        f"{KILLS} sweeps of {len(expected)} jobs, each killed (-9, TERM or INT) at a random moment and started again",
-        ("what", "how many"),
-        [(what, str(counts[what])) for what in ("sweeps that a signal ended", "jobs expected", *_FAULTS)],
-    )
-    write_text(ROOT / "benchmarks" / "reliability.md", f"# Reliability\n\n{machine.description()}\n\n{told}\n")
-    sys.exit(any(counts[fault] for fault in _FAULTS))
-
-
-_FAULTS = ("lost", "other metrics", "trained twice", "left RUNNING", "more parents than one")
+            found.counts.update(_judge(sweep.runs(), expected))
+            found.tell(number + 1, KILLS)
+        return found
 
 
 def _disturb(sweep: _Sweep, which: signal.Signals, took: float) -> bool:
@@ -107,7 +97,3 @@ def _judge(runs: list[Run], expected: dict[str, list[dict[str, float]]]) -> dict
         "left RUNNING": sum(run.info.status == "RUNNING" for run in runs),
         "more parents than one": sum("sweep.key" in run.data.tags for run in runs) - 1,
     }
-
-
-if __name__ == "__main__":
-    main()

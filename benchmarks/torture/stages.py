@@ -1,0 +1,141 @@
+"""Stages that are killed at random moments: the next `dvc repro` gives what an undisturbed one gave."""
+
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from mlflow import MlflowClient
+
+from benchmarks.torture.report import Report
+from pipeline.files import sha256
+from pipeline.paths import ROOT
+
+KILLS = 200
+STAGES = ("compose", "fetch", "data.dvc", "preprocess", "optimum", "train", "evaluate")
+OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports", "dvc.lock", "data.dvc")
+RUN_ID = "models/run_id"  # each training is a run of its own
+REFUSED = "next repro refused"
+FAULTS = (
+    REFUSED,
+    "half file under a final name",
+    "other outputs than undisturbed",
+    "left in the folder",
+    "run left RUNNING",
+    "model without its run",
+)
+
+
+@dataclass(frozen=True)
+class _Project:
+    """A clone of the repository, set to the 8x8 digits."""
+
+    folder: Path
+
+    def create(self) -> None:
+        """Clone it, and run it once."""
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(self.folder)], check=True)
+        config = self.folder / "conf" / "config.yaml"
+        config.write_text(
+            config.read_text(encoding="utf-8").replace("- data: mnist ", "- data: digits "), encoding="utf-8"
+        )
+        if self.repro().wait():
+            raise RuntimeError("the undisturbed pipeline fails")
+        subprocess.run(["git", "commit", "-qam", "Use the digits"], cwd=self.folder, check=True)
+
+    def repro(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Start `dvc repro` as the leader of a group of processes."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)}
+        return subprocess.Popen(
+            ["dvc", "repro", "--quiet", *words],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def outputs(self) -> dict[str, str]:
+        """The hash of each file that the stages leave, by its name, but for the run's id."""
+        paths = [self.folder / name for name in OUTPUTS]
+        files = [
+            path for start in paths for path in (start.rglob("*") if start.is_dir() else [start]) if path.is_file()
+        ]
+        names = {path.relative_to(self.folder).as_posix(): sha256(path) for path in files}
+        names.pop(RUN_ID, None)
+        return names
+
+    def statuses(self) -> dict[str, str]:
+        """The state of each run, by its id."""
+        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+        return {run.info.run_id: run.info.status for run in client.search_runs(everywhere, max_results=1000)}
+
+
+def report() -> Report:
+    """Kill each stage in turn, and its `dvc repro` every second time; then look, run on, and look again."""
+    found = Report(
+        f"{KILLS} kills (-9) of stages at random moments, every second time with the `dvc repro` that ran them",
+        ("kills that ended a stage",),
+        FAULTS,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        project = _Project(Path(folder) / "project")
+        project.create()
+        expected = project.outputs()
+        took = {stage: _undisturbed(project, stage) for stage in STAGES}
+        for number, stage in zip(range(KILLS), itertools.cycle(STAGES), strict=False):
+            found.counts["kills that ended a stage"] += _kill(project, stage, took[stage], everything=number % 2 == 0)
+            found.counts["half file under a final name"] += _differing(project.outputs(), expected, missing=False)
+            _go_on(project, expected, found)
+            found.tell(number + 1, KILLS)
+    return found
+
+
+def _undisturbed(project: _Project, stage: str) -> float:
+    began = time.monotonic()
+    project.repro("--force", "--single-item", stage).wait()
+    return time.monotonic() - began
+
+
+def _kill(project: _Project, stage: str, took: float, *, everything: bool) -> bool:
+    """Whether the stage was still running."""
+    process = project.repro("--force", "--single-item", stage)
+    time.sleep(random.SystemRandom().uniform(0, took))
+    if process.poll() is not None:
+        return False
+    if everything:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    return process.wait() != 0
+
+
+def _differing(outputs: dict[str, str], expected: dict[str, str], *, missing: bool) -> int:
+    """How many files are not as they should be; those that are not there count where `missing` says so."""
+    wrong = [name for name, found in outputs.items() if expected.get(name) != found]
+    return len(wrong) + (len(expected.keys() - outputs.keys()) if missing else 0)
+
+
+def _go_on(project: _Project, expected: dict[str, str], found: Report) -> None:
+    found.counts[REFUSED] += project.repro().wait() != 0
+    found.counts["other outputs than undisturbed"] += _differing(project.outputs(), expected, missing=True)
+    strangers = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project.folder, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    found.counts["left in the folder"] += len(strangers)
+    statuses = project.statuses()
+    kept = (project.folder / RUN_ID).read_text(encoding="utf-8").strip()
+    found.counts["model without its run"] += statuses.get(kept) != "FINISHED"
+    found.counts["run left RUNNING"] += "RUNNING" in statuses.values()
