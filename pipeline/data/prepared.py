@@ -2,7 +2,7 @@
 
 import json
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -53,6 +53,20 @@ def _describe(data: LabelledImages) -> dict[str, Any]:
         "std": round(float(data.images.std()), 4),
         "counts": {str(label): int(count) for label, count in zip(classes, counts, strict=True)},
     }
+
+
+def classes(config: Config) -> list[str]:
+    """The classes' names in the order of their labels; the labels themselves where the data have no names.
+
+    Raises:
+        UserError: as `read`.
+    """
+    read(config)
+    summary = json.loads((PREPARED / "summary.json").read_text(encoding="utf-8"))
+    if "classes" in summary:
+        return list(summary["classes"])
+    largest = max(int(label) for name in get_args(Name) for label in summary[name]["counts"])
+    return [str(label) for label in range(largest + 1)]
 
 
 def read(config: Config, *names: Name) -> list[LabelledImages]:
