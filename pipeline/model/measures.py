@@ -1,7 +1,6 @@
 """What predictions are worth. Pure NumPy, SciPy and scikit-learn."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +30,12 @@ def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
-def per_class(
-    predicted: npt.NDArray[np.intp], labels: npt.NDArray[np.uint8], classes: int
-) -> dict[str, dict[str, Any]]:
-    """Precision, recall and F1, fractions, of each class: `{"0": {"precision": ..., ...}, ...}`."""
+def per_class(predicted: npt.NDArray[np.intp], labels: npt.NDArray[np.uint8], classes: int) -> list[dict[str, float]]:
+    """Precision, recall and F1, fractions, of each class in the labels' order: `[{"precision": ..., ...}, ...]`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     names = ("precision", "recall", "f1")
     columns = precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0.0)
-    return {
-        str(label): {name: float(column[label]) for name, column in zip(names, columns, strict=False)}
-        for label in range(classes)
-    }
+    return [
+        {name: float(column[label]) for name, column in zip(names, columns, strict=False)} for label in range(classes)
+    ]
