@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MODEL, HISTORY, RUN_ID = (MODELS / name for name in ("model.keras", "history.csv", "run_id"))
 PREDICTIONS, PLOTS = REPORTS / "predictions.csv", REPORTS / "plots"
+CLASSES = PLOTS / "classes.csv"
 
 log = logging.getLogger("pipeline.evaluate")
 
@@ -30,6 +31,7 @@ log = logging.getLogger("pipeline.evaluate")
 def evaluate(config: Config) -> None:
     """Write reports/, and add its figures to the run that train made."""
     train, test = prepared.read(config, "train", "test")
+    names = prepared.classes(config)
     if config.train.drop_last:
         check_batch_size(config.train, test=len(test))
     test = test[: whole_batches(len(test), config.train)]
@@ -41,35 +43,35 @@ def evaluate(config: Config) -> None:
     from pipeline.model import evaluation, files
 
     model = files.load(MODEL)
-    if model.input_shape[1] != test.pixels.shape[1] or model.output_shape[1] <= test.labels.max():
+    if model.input_shape[1] != test.pixels.shape[1] or model.output_shape[1] != len(names):
         raise UserError(f"{MODEL} was trained on other data than prepared/ holds: run `dvc repro train`")
     found = evaluation.evaluate(model, test)
     weights, bias = (array.astype("float64") for array in model.get_weights())
     objective = Objective(train, config.model.pixel_divisor, config.train.l2)(weights, bias).objective
     gap = objective - lowest.objective
     found.metrics.update({"train/objective": objective, "train/objective_gap": gap})
-    _write(config, found)
+    _write(config, found, names)
     error, low, high, loss = (found.metrics[f"test/{name}"] for name in ("error", "error_low", "error_high", "loss"))
     log.info("test error %.2f %%, loss %.4f nats, over %d images", 100 * error, loss, len(test))
     log.info("95 %% interval of the test error: %.2f to %.2f %%", 100 * low, 100 * high)
-    log.info("expected calibration error %.2f %%", 100 * found.calibration.error)
+    log.info("expected calibration error %.2f %%", 100 * found.metrics["test/calibration_error"])
     least = "" if lowest.proven else "at least "
     log.info("training objective %.4f nats, %s%.4f above the optimum", objective, least, gap)
     _track(config, found)
 
 
-def _write(config: Config, found: "Evaluation") -> None:
+def _write(config: Config, found: "Evaluation", names: list[str]) -> None:
     """Write reports/."""
     from pipeline.figures import evaluation, learning_curves
 
     write_text(REPORTS / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
     found.seen.write(PREDICTIONS)
-    rows = ((label, *of.values()) for label, of in found.classes.items())
-    write_csv(PLOTS / "classes.csv", ("class", "precision", "recall", "f1"), rows)
+    rows = ((name, *of.values()) for name, of in zip(names, found.classes, strict=True))
+    write_csv(CLASSES, ("class", "precision", "recall", "f1"), rows)
     with writing(PLOTS / "learning_curves.csv") as temporary:
         shutil.copyfile(HISTORY, temporary)
     history = learning_curves.read(HISTORY)
-    evaluation.draw(found.seen, found.classes, found.calibration, history, config.data.name, PLOTS)
+    evaluation.draw(found.seen, found.classes, history, names, config.data.name, PLOTS)
 
 
 def _track(config: Config, found: "Evaluation") -> None:
@@ -92,9 +94,10 @@ def _track(config: Config, found: "Evaluation") -> None:
     run = Run(store, lambda: run_id)
     run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
     run.metrics(found.metrics)
-    run.metrics({f"test/{name}/{label}": value for label, of in found.classes.items() for name, value in of.items()})
+    run.metrics(found.by_class)
     run.flush()
-    run.artifact(PREDICTIONS)
+    for path in (PREDICTIONS, CLASSES):
+        run.artifact(path)
     for name in evaluation.NAMES:
         run.artifact(PLOTS / name, "figures")
     run.wait()

@@ -5,7 +5,8 @@ python -m pipeline.predict --model champion --json scan.png
 python -m pipeline.predict --show seen.png photo.jpg
 
 A picture shows one digit, light or dark, in any format that Pillow reads (of an animation, the first frame). It is made
-like MNIST before the model sees it, and --show lets you see that too. So models of other images read it badly.
+like MNIST before the model sees it, and --show lets you see that too. So models of other images read it badly; a model
+file knows no names: of other classes than digits the number is printed.
 """
 
 import argparse
@@ -19,6 +20,9 @@ from pipeline.command import RUN, Parser, run
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.paths import MODELS
+
+MOST_COLUMNS = 10  # of classes in the table
+MOST_RANKED = 5
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -100,12 +104,20 @@ def _print_table(answers: "list[Answer]") -> None:
         return
     names = [_printable(answer.name) for answer in answers]
     width = max(len("picture"), *map(len, names))
-    classes = "".join(f"{digit:5}" for digit in range(len(answers[0].probabilities)))
+    number = len(answers[0].probabilities)
+    classes = "".join(f"{digit:5}" for digit in range(number)) if number <= MOST_COLUMNS else "   most probable"
     sys.stdout.write(f"{'picture':{width}}  digit   sure  {classes}  (%)\n")
     for name, answer in zip(names, answers, strict=True):
         said = f"{answer.digit:5}  {100 * answer.probability:3.0f} %"
-        of_each = "".join(f"{100 * probability:5.0f}" for probability in answer.probabilities)
-        sys.stdout.write(f"{name:{width}}  {said}  {of_each}\n")
+        sys.stdout.write(f"{name:{width}}  {said}  {_percents(answer.probabilities)}\n")
+
+
+def _percents(probabilities: list[float]) -> str:
+    """The classes' columns; where they are too many, the most probable classes by their numbers, as `17: 93`."""
+    if len(probabilities) <= MOST_COLUMNS:
+        return "".join(f"{100 * probability:5.0f}" for probability in probabilities)
+    ranked = sorted(range(len(probabilities)), key=lambda digit: -probabilities[digit])
+    return "   " + ", ".join(f"{digit}: {100 * probabilities[digit]:.0f}" for digit in ranked[:MOST_RANKED])
 
 
 def _show(answers: "list[Answer]", path: Path) -> None:

@@ -35,6 +35,7 @@ def train(config: Config) -> "Steps":
     if config.train.drop_last:
         check_batch_size(config.train, validation=len(valid), test=len(test))
     check_update_patience(config.train, len(data))
+    names = prepared.classes(config)
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import files, measures, softmax
     from pipeline.model.head import Head
@@ -54,12 +55,12 @@ def train(config: Config) -> "Steps":
         run.inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))
         model = softmax.build(
             data.pixels.shape[1],
-            len(prepared.classes(config)),
+            len(names),
             config.model.pixel_divisor,
             config.model.initializer,
             config.model.seed,
         )
-        recorder = Recorder(run, config, data.images.shape[1:])
+        recorder = Recorder(run, config, data.images.shape[1:], names)
         recorder.start(softmax.templates(model))
         observe = trial.watched(recorder.epoch, config.train.epochs)
         fit = yield Head(model, data, valid, config.train, config.seed, observe)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline import predict
+from pipeline.figures import seen
 from pipeline.model import files, softmax
 from tests.support.drawn import draw
 from tests.support.project import ROOT, Project
@@ -89,6 +91,23 @@ def test_model_that_cannot_answer_is_refused(folder: Path, digits: Project) -> N
         assert done.stdout == ""
         assert f"error: . {told}" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_answers_of_other_models_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a thousand classes the most probable ones, by number; and images larger than their place on the sheet."""
+    few, many = np.full(10, 0.1), np.full(1000, 0.0002)
+    many[[7, 831]] = 0.1, 0.7
+    for probabilities, told in (
+        (few, ["0", "10", "%", *["10"] * 10]),
+        (many, ["831", "70", "%", "831:", "70,", "7:", "10,", "0:", "0,", "1:", "0,", "2:", "0"]),
+    ):
+        answer = seen.Answer("a.png", Image.new("L", (9, 9)), np.zeros((300, 300), np.uint8), probabilities.tolist())
+        predict._print_table([answer])
+        _, row = capsys.readouterr().out.splitlines()
+        assert row.split() == ["a.png", *told]
+        seen.draw([answer], tmp_path / "seen.png")
+    with Image.open(tmp_path / "seen.png") as sheet:
+        assert sheet.size == (seen.WIDE, seen.HEADER + seen.HIGH)
 
 
 def test_pictures_of_the_readme_are_small() -> None:

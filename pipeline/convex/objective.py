@@ -4,20 +4,21 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
-from pipeline.data.labelled import LabelledImages
+from pipeline.data.labelled import LabelledImages, Labels
 from pipeline.data.rows import take
 
 BLOCK = 2000  # images that a thread works on at a time: as float32 they nearly stay in the processor's cache
+MOST_PIXELS = 4096  # of an image whose covariances are looked at: their eigenvectors take seconds, and 128 MB
 FLOOR = 2e-4  # of the largest variance, added to all: directions that hardly vary would drown in rounding
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.uint8]
 Part = TypeVar("Part")
 
 
@@ -67,20 +68,31 @@ class Objective:
             return 0.0
         return max(0.0, found.objective - float((found.by_weights**2).sum()) / (4 * self.l2))
 
-    def coordinates(self, classes: int) -> tuple[Doubles, Doubles]:
+    def coordinates(self, classes: int) -> tuple[Doubles, Any]:
         """The mean of x (pixels,), and a basis (pixels, pixels) in which the Hessian at W = 0 is nearly the identity.
 
-        That Hessian is the covariance of x, divided by the number of classes, + 2 * l2.
+        That Hessian is the covariance of x, divided by the number of classes, + 2 * l2. Of large images only its
+        diagonal is looked at, and the basis is sparse.
         """
-        sums = self._each(lambda pixels, _: (pixels.sum(axis=0, dtype=np.float64), pixels.T @ pixels))
+        if self.data.pixels.shape[1] > MOST_PIXELS:
+            mean, squares = self._means(lambda pixels: (pixels**2).sum(axis=0, dtype=np.float64))
+            scale = 1 / np.sqrt(self._curvature((squares - mean**2) / self.divisor**2, classes))
+            return mean / self.divisor, sparse.diags_array(scale)
+        mean, products = self._means(lambda pixels: pixels.T @ pixels)
+        covariance = (products - np.outer(mean, mean)) / self.divisor**2
+        variances, directions = np.linalg.eigh(covariance)
+        return mean / self.divisor, directions / np.sqrt(self._curvature(variances, classes))
+
+    def _means(self, second: Callable[[Floats], npt.NDArray[Any]]) -> tuple[Doubles, Doubles]:
+        """The mean of the pixels (pixels,), and that of what `second` sums over a block's images."""
+        sums = self._each(lambda pixels, _: (pixels.sum(axis=0, dtype=np.float64), second(pixels)))
         total, products = next(sums)
         for more, squares in sums:
             total, products = total + more, products + squares.astype(np.float64)
-        mean = total / len(self.data)
-        covariance = (products / len(self.data) - np.outer(mean, mean)) / self.divisor**2
-        variances, directions = np.linalg.eigh(covariance)
-        curvature = (np.maximum(variances, 0) + FLOOR * variances[-1]) / classes + 2 * self.l2
-        return mean / self.divisor, directions / np.sqrt(curvature)
+        return total / len(self.data), products / len(self.data)
+
+    def _curvature(self, variances: Doubles, classes: int) -> Doubles:
+        return np.asarray((np.maximum(variances, 0) + FLOOR * variances.max()) / classes + 2 * self.l2)
 
     def _each(self, compute: Callable[[Floats, Labels], Part]) -> Iterator[Part]:
         """What is computed of each block's pixels, float32 (images, pixels), and labels, in the blocks' order."""

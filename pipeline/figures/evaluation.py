@@ -1,28 +1,31 @@
 """The pictures of an evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import statistics
 from pipeline.data.predictions import Predictions
 from pipeline.figures import calibration, classes, confusion, learning_curves, mistakes
+from pipeline.figures.classes import PerClass
 from pipeline.figures.learning_curves import History
-from pipeline.statistics import Calibration
 
 NAMES = tuple(f"{name}.png" for name in ("learning_curves", "confusion", "mistakes", "calibration", "classes"))
 
 
 def draw(
     seen: Predictions,
-    per_class: Mapping[str, Mapping[str, float]],
-    calibrated: Calibration,
+    per_class: PerClass,
     history: History,
+    names: Sequence[str],
     data: str,
     folder: Path,
 ) -> None:
-    """Write the PNG files that `NAMES` lists; `data` is the data set's name."""
+    """Write the PNG files that `NAMES` lists; `names` are those of the classes, `data` that of the data set."""
     learning_curves.draw(history, f"Loss and error by epoch: {data}", folder / "learning_curves.png")
     matrix = confusion.matrix(seen, len(per_class))
-    confusion.draw(matrix, f"Test images by true and predicted class: {data}", folder / "confusion.png")
-    mistakes.draw(seen, f"The most confident mistakes on test images: {data}", folder / "mistakes.png")
+    confusion.draw(matrix, names, f"Test images by true and predicted class: {data}", folder / "confusion.png")
+    mistakes.draw(seen, names, f"The most confident mistakes on test images: {data}", folder / "mistakes.png")
+    calibrated = statistics.calibration(seen.probability, seen.right)
     calibration.draw(calibrated, f"Are predictions right as often as they say? {data}", folder / "calibration.png")
-    classes.draw(per_class, f"Precision, recall and F1 of each class on test images: {data}", folder / "classes.png")
+    title = f"Precision, recall and F1 of {classes.shown(len(per_class))} on test images: {data}"
+    classes.draw(per_class, names, title, folder / "classes.png")

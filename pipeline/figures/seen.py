@@ -58,7 +58,7 @@ def _draw_one(sheet: Image.Image, answer: Answer, left: int, top: int) -> None:
     pen = ImageDraw.Draw(sheet)
     name, said = ImageFont.load_default(13), ImageFont.load_default(16)
     pen.text((left, top), _shortened(answer.name, name, WIDE - 2 * GAP), GREY, name)
-    side = PICTURE // len(answer.seen) * len(answer.seen)  # every pixel of the same size
+    side = PICTURE // len(answer.seen) * len(answer.seen) or PICTURE  # every pixel of the same size, if they fit
     seen = Image.fromarray(answer.seen).resize((side, side), Image.Resampling.NEAREST)
     given = answer.given.copy()
     given.thumbnail((PICTURE, PICTURE))

@@ -1,6 +1,6 @@
 """A model on the test images."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 
@@ -9,14 +9,27 @@ from pipeline.data.labelled import LabelledImages
 from pipeline.data.predictions import Predictions
 from pipeline.model import measures, softmax
 
+MOST_CLASSES = 100  # that have metrics of their own
+
 
 class Evaluation(NamedTuple):
-    """What was predicted, each class's figures as of `measures.per_class`, the calibration, and all metrics by name."""
+    """What was predicted, each class's figures as of `measures.per_class`, and all metrics by name."""
 
     seen: Predictions
-    classes: dict[str, dict[str, Any]]
-    calibration: statistics.Calibration
+    classes: list[dict[str, float]]
     metrics: dict[str, float]
+
+    @property
+    def by_class(self) -> dict[str, float]:
+        """Metrics of each class by its label, as `test/f1/3`; none where there are more than 100 classes.
+
+        A class's name may hold what MLflow refuses in a metric's, and thousands of metrics cannot be read in its UI.
+        classes.csv has the figures of all classes by their names, in the labels' order.
+        """
+        if len(self.classes) > MOST_CLASSES:
+            return {}
+        each = enumerate(self.classes)
+        return {f"test/{name}/{label}": value for label, of in each for name, value in of.items()}
 
 
 def evaluate(model: keras.Model, test: LabelledImages) -> Evaluation:
@@ -26,14 +39,13 @@ def evaluate(model: keras.Model, test: LabelledImages) -> Evaluation:
     score = measures.score(logits, test.labels)
     classes = measures.per_class(seen.predicted, test.labels, logits.shape[1])
     low, high = statistics.wilson_interval(int((~seen.right).sum()), len(test))
-    calibration = statistics.calibration(seen.probability, seen.right)
     # A key that is just "error" would make DVC report that it failed to load the file.
     metrics = {
         "test/error": score.error,
         "test/error_low": low,
         "test/error_high": high,
         "test/loss": score.loss,
-        "test/macro_f1": sum(values["f1"] for values in classes.values()) / len(classes),
-        "test/calibration_error": calibration.error,
+        "test/macro_f1": sum(values["f1"] for values in classes) / len(classes),
+        "test/calibration_error": statistics.calibration(seen.probability, seen.right).error,
     }
-    return Evaluation(seen, classes, calibration, metrics)
+    return Evaluation(seen, classes, metrics)

@@ -1,10 +1,11 @@
 """What predictions are worth. Pure NumPy, SciPy and scikit-learn."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pipeline.data.labelled import Labels
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Score:
     error: float
 
 
-def score(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> Score:
+def score(logits: npt.NDArray[np.float32], labels: Labels) -> Score:
     """Loss and error of logits (N, classes) for labels (N,)."""
     wide = logits.astype(np.float64)
     top = wide.max(axis=1)
@@ -31,15 +32,12 @@ def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
-def per_class(
-    predicted: npt.NDArray[np.intp], labels: npt.NDArray[np.uint8], classes: int
-) -> dict[str, dict[str, Any]]:
-    """Precision, recall and F1, fractions, of each class: `{"0": {"precision": ..., ...}, ...}`."""
+def per_class(predicted: npt.NDArray[np.intp], labels: Labels, classes: int) -> list[dict[str, float]]:
+    """Precision, recall and F1, fractions, of each class in the labels' order: `[{"precision": ..., ...}, ...]`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     names = ("precision", "recall", "f1")
     columns = precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0.0)
-    return {
-        str(label): {name: float(column[label]) for name, column in zip(names, columns, strict=False)}
-        for label in range(classes)
-    }
+    return [
+        {name: float(column[label]) for name, column in zip(names, columns, strict=False)} for label in range(classes)
+    ]

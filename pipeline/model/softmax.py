@@ -5,6 +5,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+BLOCK = 1 << 27  # pixels that are worked on at a time: half a gibibyte as float32
+
 
 def build(pixels: int, classes: int, divisor: float, initializer: str, seed: int) -> keras.Model:
     """The model, from uint8 (N, pixels) to float32 probabilities (N, classes), with (pixels + 1) * classes weights."""
@@ -35,4 +37,7 @@ def predict_logits(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDA
     def logits(pixels: tf.Tensor) -> tf.Tensor:
         return tf.matmul(model.get_layer("scaling")(pixels), dense.kernel) + dense.bias
 
-    return np.asarray(logits(tf.constant(pixels)))
+    block = max(1, BLOCK // pixels.shape[1])
+    return np.concatenate(
+        [logits(tf.constant(pixels[start : start + block])) for start in range(0, len(pixels), block)]
+    )

@@ -1,7 +1,7 @@
 """What a page tells of one training run."""
 
+import csv
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,6 @@ from pipeline.tracking.account import Account
 
 MOST_STEPS = 30  # of the weight images: about 25 kB each
 STEP = re.compile(r"weights\+step\+(\d+)\+.*\.png")  # as MLflow names the images of a series
-CLASS = re.compile(r"test/f1/(\d+)")
 SURROUNDINGS = ("data.files.", "data.sources", "tracking.")
 CURVES = ("train/loss", "train/error", "valid/loss", "valid/error")
 MEASURES = ("precision", "recall", "f1")
@@ -62,7 +61,7 @@ class Single:
     weights: str | None
     steps: list[Step]
     figures: dict[str, str]
-    classes: list[tuple[int, list[float]]]  # precision, recall and F1 of each
+    classes: list[tuple[str, list[float]]]  # name; precision, recall and F1 of each
     provenance: Rows
     settings: Rows  # that determine the result
     surroundings: Rows  # the other ones
@@ -83,7 +82,7 @@ def read(account: Account, folder: Path) -> Single:
         weights=embedding.image(account.artifact("weights.png")),
         steps=_steps(account),
         figures={name: image for name, image in found.items() if image},
-        classes=_classes(account.metrics),
+        classes=_classes(account),
         provenance=provenance.rows(account, sha256(lock) if lock else None),
         settings=[(key, value) for key, value in params if not key.startswith(SURROUNDINGS)],
         surroundings=[(key, value) for key, value in params if key.startswith(SURROUNDINGS)],
@@ -129,7 +128,10 @@ def _steps(account: Account) -> list[Step]:
     return [Step(epoch, image) for epoch, image in images if image]
 
 
-def _classes(metrics: Mapping[str, float]) -> list[tuple[int, list[float]]]:
-    """Each class with its precision, recall and F1."""
-    labels = sorted(int(match[1]) for name in metrics if (match := CLASS.fullmatch(name)))
-    return [(label, [metrics[f"test/{measure}/{label}"] for measure in MEASURES]) for label in labels]
+def _classes(account: Account) -> list[tuple[str, list[float]]]:
+    """Each class's name with its precision, recall and F1; none where the run was not evaluated."""
+    path = account.artifact("classes.csv")
+    if path is None:
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [(row["class"], [float(row[measure]) for measure in MEASURES]) for row in csv.DictReader(file)]

@@ -22,10 +22,11 @@ log = logging.getLogger(__name__)
 class Recorder:
     """Follows one training run. Templates are the model's weights W as rows, float32 (classes, height * width)."""
 
-    def __init__(self, run: Run, config: Config, shape: tuple[int, ...]) -> None:
+    def __init__(self, run: Run, config: Config, shape: tuple[int, ...], names: list[str]) -> None:
         self.run = run
         self.config = config
         self.shape = shape  # of an image
+        self.names = names  # of the classes
         self.machine = Machine(config.tracking.system_metrics_every)
 
     def start(self, templates: Templates) -> None:
@@ -45,8 +46,8 @@ class Recorder:
     def finish(self, fit: Fit, templates: Templates, saved: SavedModel, folder: Path) -> None:
         """Write history.csv and weights.png into the folder, which has model.keras, and keep all that matters."""
         write_history(fit.history, folder / "history.csv")
-        title = f"Weights of each class after epoch {fit.best_epoch}: {self.config.data.name}"
-        weights.draw(self._as_images(templates), title, folder / "weights.png")
+        title = f"Weights of {weights.shown(len(templates))} after epoch {fit.best_epoch}: {self.config.data.name}"
+        weights.draw(self._as_images(templates), self.names, title, folder / "weights.png")
         for name in ("history.csv", "weights.png"):
             self.run.artifact(folder / name)
         self.run.tags({"model.sha256": sha256(folder / "model.keras")})

@@ -46,6 +46,16 @@ def test_optimum_without_penalty() -> None:
     assert found.gradient_norm < 1e-4
 
 
+def test_optimum_of_large_images_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All covariances of 300x300 pixels would need 65 GB: their variances alone lead to the same minimum."""
+    images = np.zeros((300, 70, 70), np.uint8)
+    images[:, 31:39, 31:39] = DATA.images[:300]
+    monkeypatch.setattr(search, "MOST_NUMBERS", 12 * 49_010)  # six pairs of steps and gradients
+    found = minimum(LabelledImages(images, DATA.labels[:300]), 1e-2)
+    assert found.proven
+    assert found.objective == pytest.approx(minimum(DATA[:300], 1e-2).objective, abs=search.TOLERANCE)
+
+
 def test_separable_images_have_no_optimum_but_an_infimum() -> None:
     """The 8x8 digits: larger weights are always better, and the search ends where that is seen."""
     found = minimum(DATA, 0.0)

@@ -1,7 +1,9 @@
 """Stages optimum and evaluate, on the bundled digits: what they write, into which run, and what they refuse."""
 
+import csv
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,9 @@ def test_evaluation_is_on_disk_and_in_the_run(digits: Project) -> None:
     (run,) = runs(digits.folder)
     assert {name: run.data.metrics[name] for name in metrics} == metrics
     client = client_of(digits.folder)
+    with Path(client.download_artifacts(run.info.run_id, "classes.csv")).open(newline="") as file:
+        f1 = {f"test/f1/{label}": float(row["f1"]) for label, row in enumerate(csv.DictReader(file))}
+    assert {name: value for name, value in run.data.metrics.items() if name.startswith("test/f1/")} == f1
     kept = {file.path for file in client.list_artifacts(run.info.run_id, "figures")}
     names = ("learning_curves", "confusion", "mistakes", "calibration", "classes")
     assert kept == {f"figures/{name}.png" for name in names}
@@ -66,11 +71,19 @@ def test_evaluate_refuses_another_objective_s_optimum(changeable: Project) -> No
 
 
 def test_evaluate_without_its_run_still_reports(changeable: Project) -> None:
-    """A model that was pulled or copied has no run here: the figures are on disk, and one line says so."""
+    """A model that was pulled or copied has no run here: the figures are on disk, and one line says so.
+
+    The classes' names are those of the data, as they are.
+    """
+    names = ["$x_{1}", "50 %", "<b>", "猫", 'a,"b"', "x" * 300, "6", "T-shirt/top", "é", "i"]
+    summary = changeable.folder / "prepared/summary.json"
+    summary.write_text(json.dumps(json.loads(summary.read_text()) | {"classes": names}))
     done = changeable.stage("evaluate")
     assert done.returncode == 0, done.stderr
     assert "no finished run in" in done.stdout
     assert json.loads((changeable.folder / "reports/metrics.json").read_text())["test/error"] > 0
+    with (changeable.folder / "reports/plots/classes.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["class"] for row in csv.DictReader(file)] == names
 
 
 def test_evaluate_writes_into_the_run_that_train_made(changeable: Project) -> None:

@@ -50,7 +50,7 @@ def test_pictures_go_through_the_whole_pipeline_and_back(own: Path, changeable: 
     ]  # fmt: skip
     with (changeable.folder / "reports/plots/classes.csv").open(newline="", encoding="utf-8") as file:
         assert [row["class"] for row in csv.DictReader(file)] == NAMES
-    (run,) = runs(changeable.folder)
+    (run,) = runs(changeable.folder, "folder")
     assert run.data.params["data.path"] == str(own)
     assert run.data.metrics["test/error"] < 0.2
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 
 from pipeline.data.labelled import LabelledImages
 from pipeline.data.predictions import Predictions
@@ -36,7 +37,7 @@ def test_cells_are_coloured_where_they_belong(tmp_path: Path) -> None:
     """Rows downwards, columns to the right; darker is more, in counts and in shares."""
     counts = np.diag([90] * 5)
     counts[1, 3] = 30
-    confusion.draw(counts, "a$b_$c", tmp_path / "confusion.png")
+    confusion.draw(counts, list("01234"), "a$b_$c", tmp_path / "confusion.png")
     picture = pixels(tmp_path / "confusion.png")
     for left in (LEFT, RIGHT):
         right, mistaken, empty = (
@@ -48,12 +49,34 @@ def test_cells_are_coloured_where_they_belong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("classes", "numbered"), [(10, True), (50, False)])
 def test_numbers_are_written_where_there_is_room(tmp_path: Path, classes: int, numbered: bool) -> None:  # noqa: FBT001 - pytest gives it by name
     """Of many classes, colours alone: a cell would be smaller than its number."""
-    confusion.draw(np.full((classes, classes), 8), "many", tmp_path / "confusion.png")
+    confusion.draw(np.full((classes, classes), 8), ["x"] * classes, "many", tmp_path / "confusion.png")
     shades = np.ptp(cell(pixels(tmp_path / "confusion.png"), LEFT, (4, 6), classes), axis=(0, 1))
     assert (shades > 0).all() == numbered
 
 
 def test_class_without_images_has_an_empty_row(tmp_path: Path) -> None:
     """And not one of NaN, with a warning."""
-    confusion.draw(np.array([[3, 1], [0, 0]]), "empty", tmp_path / "confusion.png")
+    confusion.draw(np.array([[3, 1], [0, 0]]), ["0", "1"], "empty", tmp_path / "confusion.png")
     assert (cell(pixels(tmp_path / "confusion.png"), RIGHT, (1, 1), 2) > 240).all()
+
+
+def test_names_stand_at_both_axes(tmp_path: Path, written: list[Figure]) -> None:
+    """Where there is room for all of them; else every so many-th."""
+    for classes, every in ((3, 1), (100, 3)):
+        names = [f"name_{label}$" for label in range(classes)]
+        confusion.draw(np.eye(classes, dtype=np.intp), names, "names", tmp_path / "confusion.png")
+        for axes in written[-1].axes[0::2]:
+            for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+                assert [tick.get_text() for tick in ticks] == names[::every]
+
+
+def test_mistake_among_a_thousand_classes_can_be_seen(tmp_path: Path) -> None:
+    """Neighbouring cells are drawn as one, which has the largest value: an average would be next to nothing."""
+    counts = np.diag([9] * 999)
+    counts[700, 100] = 9
+    confusion.draw(counts, [str(label) for label in range(999)], "many", tmp_path / "confusion.png")
+    picture = pixels(tmp_path / "confusion.png")[TOP + 3 : TOP + SIDE - 3]
+    blue = (picture[..., 2] - picture[..., 0] > 60).sum(axis=1)
+    left = (picture[:, :200, 2] - picture[:, :200, 0] > 60).sum(axis=1)
+    assert (blue > 0).all()  # the diagonal has no gaps
+    assert 347 - 5 < np.flatnonzero(left[300:]).mean() + 300 < 347 + 5

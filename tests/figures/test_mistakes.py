@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from pipeline.data.labelled import LabelledImages
 from pipeline.data.predictions import Predictions
@@ -32,7 +33,7 @@ def test_mistakes_come_by_falling_probability() -> None:
 
 def test_first_mistake_stands_first(tmp_path: Path) -> None:
     """Rows of five from the top left, all on one scale of brightness: the surest, here the brightest, is white."""
-    mistakes.draw(seen(7), "seven", tmp_path / "mistakes.png")
+    mistakes.draw(seen(7), ["0", "1"], "seven", tmp_path / "mistakes.png")
     picture = pixels(tmp_path / "mistakes.png")
     tiles = [picture[115 + row * 197, 90 + column * 155, 0] for row in range(2) for column in range(5)]
     assert tiles[0] == 255
@@ -41,13 +42,27 @@ def test_first_mistake_stands_first(tmp_path: Path) -> None:
     assert tiles[7:] == [255] * 3  # the paper
 
 
-@pytest.mark.parametrize(("wrong", "rows"), [(0, 1), (3, 1), (25, 5), (60, 5)])
-@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (20, 32), (32, 20)])
+@pytest.mark.parametrize(
+    ("wrong", "rows", "shape"),
+    [(0, 1, (28, 28)), (3, 1, (8, 8)), (25, 5, (20, 32)), (60, 5, (32, 20)), (7, 2, (1, 1)), (7, 2, (300, 240))],
+)
 def test_any_number_of_mistakes_can_be_drawn(tmp_path: Path, wrong: int, rows: int, shape: tuple[int, int]) -> None:
     """None at all is told; of many, 25 are shown, at the size of the largest that fits."""
-    mistakes.draw(seen(wrong, shape), "a$b_$c", tmp_path / "mistakes.png")
+    mistakes.draw(seen(wrong, shape), ["0", "1"], "a$b_$c", tmp_path / "mistakes.png")
     picture = pixels(tmp_path / "mistakes.png")
     tall = min(1.0, shape[0] / shape[1]) * mistakes.TILE
     height = mistakes.TOP + rows * (tall + mistakes.CAPTION + mistakes.GAP)
     assert picture.shape[:2] == (pytest.approx(100 * height, abs=1), 800)
     assert (picture[60:-20] < 200).any()  # images, or the words
+
+
+def test_mistakes_are_told_by_name(tmp_path: Path, written: list[Figure]) -> None:
+    """In two lines, or three where a name is long; dollars are no mathematics."""
+    for names, told in (
+        (["$a$", "$b$"], "true $a$\npredicted $b$: 63.33 %"),
+        (["Ankle boot", "T-shirt/top"], "true Ankle boot\npredicted T-shirt/top\n63.33 %"),
+    ):
+        mistakes.draw(seen(1), names, "names", tmp_path / "mistakes.png")
+        (text,) = written[-1].axes[0].texts
+        assert text.get_text() == told
+        assert not text.get_parse_math()

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline.figures import weights
@@ -34,11 +36,45 @@ def test_same_weight_has_the_same_colour_in_every_image() -> None:
 def test_each_template_stands_in_its_place() -> None:
     """Rows of five, in the order of the classes."""
     templates = np.stack([np.full((28, 28), label, np.float32) for label in range(10)])
-    mosaic = weights.mosaic(templates)
-    assert mosaic.shape == (2 * 29 + 1, 5 * 29 + 1)
+    mosaic = weights.mosaic(templates, 5)
+    assert mosaic.shape == (2 * 32 + 4, 5 * 32 + 4)
     for label in range(10):
-        top, left = label // 5 * 29 + 1, label % 5 * 29 + 1
+        top, left = label // 5 * 32 + 4, label % 5 * 32 + 4
         assert (mosaic[top : top + 28, left : left + 28] == label).all()
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (1, 1), (32, 200), (200, 32), (300, 300), (1, 1000), (1000, 1)])
+@pytest.mark.parametrize("classes", [2, 26, 1000])
+def test_image_is_small_but_can_be_seen(classes: int, shape: tuple[int, int]) -> None:
+    """Each epoch may have one; of a thousand classes the first 100 are in it."""
+    image = weights.series_image(np.ones((classes, *shape), np.float32), limit=1.0)
+    assert 40 <= min(image.shape[:2]) <= max(image.shape[:2]) < 1200
+    red = (image[..., 0] > image[..., 2].astype(int) + 50).mean()
+    assert red > 0.4  # the rest are frames, and what is left of the last row
+    assert weights.shown(classes) == ("each class" if classes <= 100 else "the first 100 of 1000 classes")
+
+
+def test_large_templates_are_averaged() -> None:
+    """Every so many-th weight alone would be chance."""
+    templates = np.zeros((10, 1120, 1120), np.float32)
+    templates[:, ::10, ::10] = 100
+    image = weights.series_image(templates, limit=1.0)
+    assert image.shape == (2 * 116 + 4, 5 * 116 + 4, 3)
+    assert tuple(image[50, 50]) == tuple(weights.series_image(np.ones((10, 1, 1), np.float32), 1.0)[50, 50])
+
+
+def test_names_stand_over_the_templates(tmp_path: Path, written: list[Figure]) -> None:
+    """As text, whatever is in it; in the corner only where they are as short as digits."""
+    for names in (list("0123456789"), ["T-shirt/top", "$x_1$", *"23456789"]):
+        weights.draw(ZEROS, names, "Weights", tmp_path / "weights.png")
+        paper = written[-1].axes[0]
+        assert [text.get_text() for text in paper.texts] == names
+        assert not any(text.get_parse_math() for text in paper.texts)
+        inside = [
+            image.get_extent()[2] < text.get_position()[1] < image.get_extent()[3]
+            for text, image in zip(paper.texts, paper.images, strict=True)
+        ]
+        assert inside == [len(names[0]) == 1] * 10
 
 
 def test_image_is_rgb_bytes() -> None:
@@ -51,7 +87,7 @@ def test_image_is_rgb_bytes() -> None:
 def test_figure_is_a_readable_png_and_the_same_each_time(tmp_path: Path) -> None:
     """Also for weights that are all zero, whose scale would be empty; equal bytes keep dvc.lock still."""
     for name in ("one.png", "two.png"):
-        weights.draw(ZEROS, "Weights", tmp_path / name)
+        weights.draw(ZEROS, list("0123456789"), "Weights", tmp_path / name)
     with Image.open(tmp_path / "one.png") as image:
         assert image.size[0] == 800
         assert image.size[1] > 200

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.model import measures
+from pipeline.data.labelled import LabelledImages
+from pipeline.model import measures, softmax
+from pipeline.model.evaluation import evaluate
 
 LABELS = np.array([0, 0, 1, 2], np.uint8)
 
@@ -24,6 +26,17 @@ def test_score_of_huge_logits_is_finite() -> None:
 def test_per_class_figures() -> None:
     """Class 0: one of two found, nothing else called so; class 2: never predicted, and 0 rather than NaN."""
     found = measures.per_class(np.array([0, 1, 1, 1]), LABELS, 3)
-    assert found["0"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
-    assert found["1"]["precision"] == pytest.approx(1 / 3)
-    assert found["2"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+    assert found[0] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
+    assert found[1]["precision"] == pytest.approx(1 / 3)
+    assert found[2] == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+@pytest.mark.parametrize(("classes", "told"), [(2, 6), (100, 300), (101, 0)])
+def test_classes_have_metrics_of_their_own_unless_they_are_too_many(classes: int, told: int) -> None:
+    """By label, since a name may hold what MLflow refuses; the mean of all is told of any number, from 1 pixel on."""
+    test = LabelledImages(np.zeros((50, 1, 1), np.uint8), np.zeros(50, np.uint8))
+    found = evaluate(softmax.build(1, classes, 255.0, "zeros", 1), test)
+    assert len(found.classes) == classes
+    assert len(found.by_class) == told
+    assert found.metrics["test/macro_f1"] == pytest.approx(1 / classes)  # all are taken for the first, and are it
+    assert found.by_class.get("test/f1/0", 1.0) == 1.0

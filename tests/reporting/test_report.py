@@ -2,7 +2,9 @@
 
 import argparse
 import base64
+import csv
 import hashlib
+import io
 import json
 import re
 import sys
@@ -149,15 +151,19 @@ def hostile_run(client: MlflowClient, tags: dict[str, str]) -> str:
     client.log_batch(run.info.run_id, points, params, [RunTag("note", HOSTILE), RunTag("failure", HOSTILE)])
     client.log_text(run.info.run_id, HOSTILE * 1000, "provenance/git.diff")
     client.log_text(run.info.run_id, HOSTILE, "provenance/config.yaml")
+    table = io.StringIO()
+    csv.writer(table).writerows([["class", "precision", "recall", "f1"], [HOSTILE, 0.5, 0.25, 1 / 3]])
+    client.log_text(run.info.run_id, table.getvalue(), "classes.csv")
     client.set_terminated(run.info.run_id, "KILLED")
     return str(run.info.run_id)
 
 
 def test_hostile_names_stay_text(store: MlflowClient, tmp_path: Path) -> None:
-    """A run's name, tags, params, settings and diff, and those of a sweep's jobs, are shown as they are."""
+    """A run's name, tags, params, settings, classes and diff, and those of a sweep's jobs, are shown as they are."""
     run_id = hostile_run(store, {})
     page = page_of(tmp_path, run_id, tmp_path / "run.html")
     assert page.text.count(HOSTILE) > 200
+    assert f"{HOSTILE} 50.00 % 25.00 % 33.33 %" in page.text  # a class
     assert "Validation error 25.00 % epoch 2 of 2" in page.text
     assert "characters more" in page.text  # of the diff
     assert len(page.html) < 300_000
