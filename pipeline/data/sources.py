@@ -61,12 +61,13 @@ class Mirror:
         for left in reversed(range(TRIES)):
             try:
                 with closing(streams.promptly(self._chunks(file))) as chunks:
-                    return _save(chunks, file, path)
+                    _save(chunks, file, path)
             except Cut as cut:
                 if not left:
                     raise
                 log.info("trying %s.gz once more: %s", file.name, cut)
-        return None
+            else:
+                return
 
     def _chunks(self, file: File) -> Iterator[bytes]:
         try:

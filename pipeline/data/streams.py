@@ -26,7 +26,11 @@ def of(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """The chunks, which may have so many bytes together."""
+    """The chunks, which may have so many bytes together.
+
+    Raises:
+        SourceError: they have more.
+    """
     left = most
     for chunk in chunks:
         left -= len(chunk)
@@ -36,7 +40,12 @@ def bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, decompressed if their first bytes are gzip's, whatever the file's name says."""
+    """The chunks, decompressed if their first bytes are gzip's, whatever the file's name says.
+
+    Raises:
+        SourceError: they are an HTML page, or damaged gzip data.
+        Cut: the gzip data have no end.
+    """
     inflate = None
     for number, chunk in enumerate(chunks):
         if number == 0 and chunk[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
@@ -75,6 +84,10 @@ def promptly(chunks: Iterable[bytes]) -> Generator[bytes]:
     """The chunks, of which none may be long in coming, whatever it is that takes long: name, headers, or single bytes.
 
     They are read in a thread of their own, which stops after its present chunk where they are not wanted any more.
+
+    Raises:
+        SourceError: one takes longer than SECONDS_A_CHUNK.
+        Exception: whatever reading them raises.
     """
     ready: Queue[bytes | Exception | None] = Queue(1)
     wanted = True
