@@ -194,6 +194,6 @@ def drip(handler: BaseHTTPRequestHandler, body: bytes) -> None:
     """Send single bytes, for longer than the tests let a chunk take, and hang up."""
     pause = threading.Event()
     with suppress(OSError):
-        for number in range(30):
+        for number in range(60):
             handler.wfile.write(body[number : number + 1])
             pause.wait(0.05)
