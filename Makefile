@@ -1,7 +1,7 @@
 # make help    lists the targets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check bench ui lock
+.PHONY: help setup repro test check audit bench ui lock
 
 # The commands in dvc.yaml call `python`: this project's own.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -20,11 +20,22 @@ repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what
 test: .venv/installed-dev ## Run the tests, those on real MNIST included
 	@pytest
 
-check: .venv/installed-dev ## Lint, types, DVC files
+check: .venv/installed-dev ## Lint, types, DVC files, known vulnerabilities
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@dvc dag > /dev/null
+	@$(MAKE) --no-print-directory audit
+
+# Not pip-audit's other service: a mirror of the index may know of no vulnerability, and say so of each package.
+AUDIT := pip-audit --vulnerability-service osv --timeout 5 --progress-spinner off --disable-pip --require-hashes
+
+audit: .venv/installed-dev ## Look for known vulnerabilities in the locked dependencies
+	@told=$$($(AUDIT) --requirement requirements-dev.lock 2>&1) || case "$$told" in \
+	    Found*|*[[:space:]]Found*) echo "$$told" >&2; exit 1;; \
+	    *requests.exceptions.*|*'Could not connect'*|*ServiceError*) \
+	        echo 'vulnerabilities were not looked for: their database cannot be reached';; \
+	    *) echo "$$told" >&2; exit 1;; esac
 
 bench: .venv/installed ## Measure speed on prepared/, and write benchmarks/results.md
 	@python -m benchmarks

@@ -12,7 +12,7 @@ from benchmarks.rounds import ROUNDS, markdown
 from pipeline.errors import UserError
 from pipeline.paths import DOWNLOADS, ROOT
 
-MODEL = "import keras, pipeline.tracking.run, mlflow.tensorflow, pipeline.model"
+MODEL = "import keras, pipeline.tracking.run, mlflow.keras, pipeline.model"
 IMPORTS = (
     "import dvc.cli, dvc.repo",
     *(f"import pipeline.{stage}" for stage in ("compose", "fetch", "preprocess")),

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline import interrupts, refusals
 from pipeline.config import Config, without_passwords
 from pipeline.errors import Diverged, Stopped, Terminated, UserError
+from pipeline.files import write_text
 from pipeline.paths import CONF
 from pipeline.validation import resolve
 
@@ -91,6 +92,7 @@ class Job:
     def telling(self) -> Iterator[None]:
         """Tell what is raised: it ends the process in a single run, and only the job in a sweep."""
         self.started = True
+        _hide_passwords()
         try:
             yield
         except Stopped as error:
@@ -123,10 +125,24 @@ def check_stop_mark() -> None:
         raise Stopped("another job failed, and sweep.on_failure=stop")
 
 
+def _hide_passwords() -> None:
+    """Leave those of URLs on the command line out of the files that Hydra has written."""
+    hydra_config = HydraConfig.get()
+    written = [*Path(hydra_config.runtime.output_dir, ".hydra").glob("*.yaml")]
+    if hydra_config.mode == RunMode.MULTIRUN:
+        written += Path(hydra_config.sweep.dir).glob("multirun.yaml")
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        if without_passwords(text) != text:
+            write_text(path, without_passwords(text))
+
+
 def _told(error: Exception) -> str:
-    """One line; what is not for the user to mend is named by its type too."""
+    """One line without passwords of URLs; what is not for the user to mend is named by its type too."""
     if isinstance(error, OmegaConfBaseException):
-        return refusals.one_line(error)
-    if isinstance(error, UserError):
-        return str(error)
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+        told = refusals.one_line(error)
+    elif isinstance(error, UserError):
+        told = str(error)
+    else:
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+    return without_passwords(told)

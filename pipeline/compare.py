@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline import command
-from pipeline.config import Config
+from pipeline.config import Config, without_passwords
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def compare(words: list[str], config: Config) -> "list[Compared]":
             if found and found[0].answers is not None:
                 paired = answers.paired(found[0].answers, own)
         except UserError as error:
-            sys.stderr.write(f"warning: {'no test error of ' if own is None else ''}{subject.name}: {error}\n")
+            what = f"{'no test error of ' if own is None else ''}{subject.name}"
+            sys.stderr.write(f"warning: {what}: {without_passwords(str(error))}\n")
         found.append(Compared(subject, own, paired))
     return found
 

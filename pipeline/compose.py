@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from pipeline import app
-from pipeline.config import Config
+from pipeline.config import Config, without_passwords
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.paths import PARAMS
@@ -23,7 +23,8 @@ HEADER = """\
 
 def compose(config: Config) -> None:
     """Write params.yaml, unless it was changed by other hands, whose changes would be lost without a word."""
-    values = OmegaConf.to_yaml(dataclasses.asdict(config))
+    # Git keeps the file, and DVC's lock its values. Nothing else reads it.
+    values = without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
     if PARAMS.is_file() and _edited(PARAMS.read_text(encoding="utf-8"), values):
         raise UserError(
             f"{PARAMS} was changed by hand or `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "

@@ -169,8 +169,8 @@ def params(config: Config) -> dict[str, str]:
 
 
 def without_passwords(text: str) -> str:
-    """The text, of whose URLs users and passwords are left out."""
-    return re.sub(r"(?<=://)[^/\s]*@", "", text)
+    """The text, of whose URLs users and passwords are left out, before the host or as PostgreSQL's parameter."""
+    return re.sub(r"(?<=://)[^/\s]*@|(?<=[?&]password=)[^&\s'\"]*", "", text)
 
 
 def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline import command
-from pipeline.config import Config
+from pipeline.config import Config, without_passwords
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.paths import home
@@ -53,7 +53,7 @@ def main(given: argparse.Namespace, config: Config) -> int:
     try:
         account.keep(html, ARTIFACT)
     except UserError as error:
-        sys.stderr.write(f"warning: {error}\n")
+        sys.stderr.write(f"warning: {without_passwords(str(error))}\n")
     return 0
 
 

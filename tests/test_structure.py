@@ -1,5 +1,6 @@
 """The house keeps its walls: who imports what, what DVC is told, and what a light command must not load."""
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -53,6 +54,22 @@ def test_data_and_figures_reach_no_heavy_package() -> None:
     for room in ("data", "figures"):
         for file in (ROOT / "pipeline" / room).glob("*.py"):
             assert not any(heavy_imports(reached) for reached in pipeline_files(file)), file
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "benchmarks", "hydra_plugins"])
+def test_nothing_that_is_read_can_run_code(folder: str) -> None:
+    """No pickle in any form, no text as code, and no YAML or NumPy file with objects in it."""
+    running = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib", "torch"}
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        assert not {name.split(".")[0] for name in imported_names(file)} & running, file
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in {"eval", "exec", "compile", "__import__"}, (file, node.lineno)
+                assert not re.match(r"yaml\.(load|load_all|unsafe_\w+|full_\w+)$", called), (file, node.lineno)
+                given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                assert given.get("allow_pickle", "False") == "False", (file, node.lineno)
+                assert given.get("safe_mode", "True") == "True", (file, node.lineno)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,8 +104,8 @@ def text(table: Sequence[Row]) -> str:
 
 
 def markdown(table: Sequence[Row]) -> str:
-    """For a page on Git's hosts."""
-    safe = [[cell.replace("|", "\\|") for cell in row] for row in table]
+    """For a page on Git's hosts. Names come from elsewhere: they make no link, no element and no further cell."""
+    safe = [[re.sub(r"[\\|<\[`]", r"\\\g<0>", cell) for cell in row] for row in table]
     return tabulate(safe[1:], safe[0], "github", disable_numparse=True, colalign=_alignment(table))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.config import Data, File, Files
-from pipeline.data.sources import Source, SourceError, source
+from pipeline.config import Data, File, Files, without_passwords
+from pipeline.data.sources import Source, source
+from pipeline.data.streams import SourceError
 from pipeline.errors import UserError
 from pipeline.files import sha256, writing
 
@@ -42,7 +43,7 @@ def fetch(data: Data, folder: Path) -> None:
 
 def _fetch_file(data: Data, file: File, folder: Path, left: list[tuple[str, Source]], failures: list[str]) -> None:
     while left:
-        name, place = left[0]
+        name, place = without_passwords(left[0][0]), left[0][1]
         try:
             with writing(folder / file.name) as temporary:
                 place.write(file, temporary)
@@ -55,8 +56,9 @@ def _fetch_file(data: Data, file: File, folder: Path, left: list[tuple[str, Sour
             log.info("fetched %s (%.1f MB) from %s", file.name, file.bytes / 1e6, name)
             return
     raise UserError(
-        f"{data.name}: no source has {file.name}; tried {', '.join(failures)}; name another mirror or a folder "
-        f"of your own files in data.sources (conf/data/{data.name}.yaml), or choose data=digits, which needs no network"
+        f"{data.name}: no source has {file.name}; tried {', '.join(failures)}; put the four files, plain or .gz, "
+        f"into a folder and name it, or another mirror, in data.sources (conf/data/{data.name}.yaml), or choose "
+        "data=digits, which needs no network"
     )
 
 
@@ -65,10 +67,6 @@ def _is_verified(path: Path, file: File) -> bool:
 
 
 def _verify(path: Path, file: File) -> None:
-    with path.open("rb") as opened:
-        start = opened.read(64).lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html")):
-        raise SourceError("it gave an HTML page instead of the file")
     size = path.stat().st_size
     if size != file.bytes:
         raise SourceError(f"it gave {size} of {file.bytes} bytes")

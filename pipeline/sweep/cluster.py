@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts
 from pipeline.app import JobFailed
+from pipeline.config import without_passwords
 from pipeline.errors import Terminated, UserError
 from pipeline.paths import ROOT
 from pipeline.sweep.job import BankJob
@@ -189,7 +190,7 @@ def _lose(bank: list[BankJob], reason: str) -> None:
         folder = str(Path(hydra.sweep.dir, hydra.sweep.subdir).absolute())
         with read_write(hydra.runtime), open_dict(hydra.runtime):
             hydra.runtime.output_dir = folder
-        sys.stderr.write(f"error: job {hydra.job.num} failed: {reason} (see {folder})\n")
+        sys.stderr.write(f"error: job {hydra.job.num} failed: {without_passwords(reason)} (see {folder})\n")
         words = list(hydra.overrides.task)
         job.returned = JobReturn(overrides=words, hydra_cfg=job.config, status=JobStatus.FAILED)
         job.returned.return_value = JobFailed(reason)

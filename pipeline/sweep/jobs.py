@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.app import JobDiverged
-from pipeline.config import Config, Tracking, config_hash, flatten
+from pipeline.config import Config, Tracking, config_hash, flatten, without_passwords
 from pipeline.errors import Pruned, Stopped, UserError
 from pipeline.validation import resolve
 
@@ -72,8 +72,9 @@ class SweepJob:
 
     @property
     def told(self) -> str:
-        """Its overrides, as one would type them, without those of the sweep."""
-        return " ".join(word for word in filter_overrides(self.overrides) if not word.startswith("sweep."))
+        """Its overrides, as one would type them, without those of the sweep and without passwords of URLs."""
+        words = filter_overrides(self.overrides)
+        return " ".join(without_passwords(word) for word in words if not word.startswith("sweep."))
 
     def note(self, returned: JobReturn) -> None:
         """Take note of what a launcher gave back; a result is in the store."""

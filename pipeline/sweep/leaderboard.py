@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.config import flatten
+from pipeline.config import flatten, without_passwords
 from pipeline.files import write_csv
 from pipeline.sweep.jobs import SweepJob, finished, varied
 
@@ -19,7 +19,15 @@ def table(jobs: Sequence[SweepJob]) -> tuple[list[str], list[list[object]]]:
         assert job.config is not None
         values = dict(flatten(job.config))
         measured = [result.valid_error, result.valid_loss, result.epoch]
-        found = [rank, *(values[key] for key in keys), *measured, result.run_id, result.name, job.reused, result.folder]
+        found = [
+            rank,
+            *(_shown(values[key]) for key in keys),
+            *measured,
+            result.run_id,
+            result.name,
+            job.reused,
+            result.folder,
+        ]
         rows.append(found)
     return columns, rows
 
@@ -56,6 +64,11 @@ def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
     return [
         "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in shown
     ]
+
+
+def _shown(value: object) -> object:
+    """A number as it is, anything else as text without passwords of URLs."""
+    return value if isinstance(value, int | float) else without_passwords(str(value))
 
 
 def _label(key: str) -> str:

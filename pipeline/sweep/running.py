@@ -13,8 +13,9 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.app import STOP_MARK, JobFailed
-from pipeline.config import config_hash, params
+from pipeline.config import config_hash, params, without_passwords
 from pipeline.errors import UserError
+from pipeline.files import write_text
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
 from pipeline.sweep.jobs import SweepJob, counts, finished, settings, tracking_of, varied
@@ -79,7 +80,7 @@ class Sweep:
             UserError: the store cannot be used.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        write_text(self.folder / "multirun.yaml", without_passwords(OmegaConf.to_yaml(self.config)))
         self._mark.unlink(missing_ok=True)
         # In a folder that was given by hand, jobs of an earlier start keep their numbers, and so their folders.
         self.first = sum(1 for _ in self.folder.rglob(".hydra"))
@@ -174,7 +175,7 @@ class Sweep:
 
         with suppress(BrokenPipeError):  # nobody reads any more
             charts = views.told(parent.store, parent.id)
-            sys.stdout.write(report.text(self.jobs, self.folder, parent.id, charts))
+            sys.stdout.write(without_passwords(report.text(self.jobs, self.folder, parent.id, charts)))
             sys.stdout.flush()
         ended = "FAILED"
         try:
@@ -215,5 +216,5 @@ class Sweep:
 
 
 def _tell_unwritten(parent: "Parent", error: Exception, folder: Path) -> None:
-    reason = str(error).splitlines()[0]
+    reason = without_passwords(str(error).splitlines()[0])
     sys.stderr.write(f"error: run {parent.id} of the sweep could not be written ({reason}): see {folder}\n")

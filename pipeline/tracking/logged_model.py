@@ -26,14 +26,15 @@ class SavedModel:
     """A model's files in a temporary folder, as MLflow wants them."""
 
     def __init__(self, model: Any, pixels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> None:
-        import mlflow.tensorflow  # with the model already built, TensorFlow costs nothing more
+        import mlflow.keras  # with the model already built, TensorFlow costs nothing more
 
         self._folder = TemporaryDirectory(prefix="model-")
         self._about = Model()
         # No input example: MLflow would read the model back to try it, for as long as all the rest of a run takes.
-        mlflow.tensorflow.save_model(
+        # MLflow's flavour for TensorFlow would add the process's custom objects as a pickle, which is code.
+        mlflow.keras.save_model(
             model,
-            self._path,
+            str(self._path),
             mlflow_model=self._about,
             signature=infer_signature(pixels, probabilities),
             pip_requirements=REQUIREMENTS,

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
+from pipeline.config import without_passwords
 from pipeline.tracking import search
 from pipeline.tracking.search import Result
 from pipeline.tracking.store import Store
@@ -72,6 +73,9 @@ def open_parent(
         return parent
     created = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
     # Hydra's keys may have letters, as those of `group@package`, that MLflow's may not.
-    params = [Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), value[:MOST_LETTERS]) for key, value in space.items()]
+    params = [
+        Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), without_passwords(value)[:MOST_LETTERS])
+        for key, value in space.items()
+    ]
     store.client.log_batch(created.info.run_id, params=params)
     return Parent(store, created.info.run_id)

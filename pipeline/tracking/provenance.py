@@ -101,7 +101,8 @@ def run_name(config: Config) -> str:
     others = [
         item for item in overrides if item.split("=")[0] not in told and not item.startswith(("tracking", "sweep."))
     ]
-    return " ".join([f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others])
+    words = [f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others]
+    return " ".join(map(without_passwords, words))
 
 
 def _user() -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mlflow.entities import DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from pipeline.config import Config, params
+from pipeline.config import Config, params, without_passwords
 from pipeline.errors import Diverged, Stopped
 from pipeline.tracking import provenance
 from pipeline.tracking.lane import Lane
@@ -149,7 +149,7 @@ class Ending(NamedTuple):
             return cls()
         told = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
         failed = isinstance(error, Exception) and not isinstance(error, Stopped)
-        return cls("FAILED" if failed else "KILLED", told)
+        return cls("FAILED" if failed else "KILLED", without_passwords(told))
 
 
 @contextmanager

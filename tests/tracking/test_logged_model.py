@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import mlflow.tensorflow
+import mlflow.keras
 import numpy as np
 import pytest
 import yaml
@@ -40,10 +40,18 @@ def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store) -> N
         mlflow.log_params(PARAMS)
         mlflow.log_metrics(FIGURES, step=0)
         signature = infer_signature(pixels, probabilities)
-        mlflow.tensorflow.log_model(model, name="model", signature=signature, pip_requirements=REQUIREMENTS)
+        mlflow.keras.log_model(model, name="model", signature=signature, pip_requirements=REQUIREMENTS)
     own, theirs = (described(opened.client, run_id) for run_id in created)
     assert own == theirs
-    loaded = mlflow.tensorflow.load_model(f"runs:/{created[0]}/model")
+    assert own["files"] == {
+        "MLmodel",
+        "conda.yaml",
+        "data/keras_module.txt",
+        "data/model.keras",
+        "python_env.yaml",
+        "requirements.txt",
+    }, "a pickle would run code where it is read"
+    loaded = mlflow.keras.load_model(f"runs:/{created[0]}/model")
     np.testing.assert_array_equal(loaded.predict(pixels, verbose=0), model.predict(pixels, verbose=0))
 
 

@@ -1,15 +1,18 @@
 """A run tells by itself which data, code, settings and dependencies made it."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 import yaml
 
 from pipeline import command
-from pipeline.config import params
+from pipeline.config import params, without_passwords
+from pipeline.logs import Formatter
 from pipeline.tracking import provenance
 from tests.support import project
 from tests.support.project import Project
@@ -54,6 +57,54 @@ def test_run_tells_no_password() -> None:
     composed = yaml.safe_load(provenance.composed(config))
     assert composed["tracking"]["uri"] == "https://mlflow.example:8443/x"
     assert composed["data"]["sources"] == ["https://mirror.example/mnist", "sqlite:////x/a@b"]
+
+
+def test_postgresqls_parameter_is_a_password_too() -> None:
+    """It may stand behind the address as well as in it."""
+    assert without_passwords("'postgresql://db/x?password=se@cret&user=me'") == "'postgresql://db/x?password=&user=me'"
+
+
+def test_log_line_and_its_traceback_tell_no_password() -> None:
+    """MLflow's errors repeat the whole address, and a job's log has them with their tracebacks."""
+    failed = OSError("API request to https://me:secret@mlflow.example/x failed")
+    told = ("from %s", ("http://me:secret@h/",), (OSError, failed, None))
+    record = logging.LogRecord("x", logging.DEBUG, "", 0, *told)
+    written = Formatter("%(levelname)s %(message)s").format(record)
+    assert written.startswith("DEBUG from http://h/\n")
+    assert written.endswith("OSError: API request to https://mlflow.example/x failed")
+
+
+def test_no_password_is_written_anywhere(changeable: Project) -> None:
+    """Secrets in addresses, in the environment, and in what Git and DVC are set to: a sweep and compose keep none.
+
+    One job fails, so that there are an error line, a traceback and a reason, too.
+    """
+    secret = token_hex(8)
+    changeable.git("remote", "add", "origin", f"https://me:{secret}@git.invalid/x.git")
+    (changeable.folder / ".dvc/config.local").write_text(
+        f"[core]\n    remote = x\n['remote \"x\"']\n    url = s3://{secret}/x\n"
+    )
+    source = f"data.sources=['https://me:{secret}@mirror.invalid/x']"
+    words = [source, f"tracking.uri='http://me:{secret}@mlflow.invalid'", "train.learning_rate=0.1,1e38"]
+    environment = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{changeable.folder / 'mlflow.db'}",
+        **dict.fromkeys(("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY"), secret),
+    }
+    done = [
+        changeable.stage("train", "--multirun", "train.epochs=1", *words, **environment),
+        changeable.stage("compose", source),
+    ]
+    assert [each.returncode for each in done] == [1, 0]
+    for each in done:
+        assert secret not in each.stdout + each.stderr
+    written = {
+        str(path.relative_to(changeable.folder)): path.read_bytes()
+        for path in changeable.folder.rglob("*")
+        if path.is_file() and path.relative_to(changeable.folder).parts[0] not in {".git", ".dvc"}
+    }
+    assert [name for name, content in written.items() if secret.encode() in content] == []
+    telling = {Path(name).name for name, content in written.items() if b"https://mirror.invalid/x" in content}
+    assert telling >= {"mlflow.db", "params.yaml", "overrides.yaml", "config.yaml", "hydra.yaml", "multirun.yaml"}
 
 
 def test_commit_and_diff_give_back_the_tree_that_ran(digits: Project, tmp_path: Path) -> None:

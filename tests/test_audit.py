@@ -1,0 +1,66 @@
+"""`make audit` tells of known vulnerabilities, and of a database that it cannot reach."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = "".join(f"{package}==1.0 --hash=sha256:{64 * '0'}\n" for package in ("sound", "broken"))
+
+
+class Database(BaseHTTPRequestHandler):
+    """It knows of one vulnerability, whose words are those of an error."""
+
+    def do_POST(self) -> None:
+        """Answer as OSV does."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        package = {"name": "broken", "ecosystem": "PyPI"}
+        known = {"id": "PYSEC-0-1", "summary": "Could not connect", "affected": [{"package": package, "ranges": []}]}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"vulns": [known]} if asked["package"] == package else {}).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The address of one on loopback."""
+    server = HTTPServer(("127.0.0.1", 0), Database)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_vulnerability_fails_the_check_and_a_missing_network_does_not(database: str, tmp_path: Path) -> None:
+    """The one is named, the other told in one line: nobody is kept from working without the internet."""
+    shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
+    (tmp_path / "requirements-dev.lock").write_text(LOCK)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    found, unreachable = (
+        subprocess.run(
+            ["make", "--silent", "--assume-old", ".venv/installed-dev", "audit"],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "PIP_AUDIT_OSV_URL": address},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for address in (database, "http://127.0.0.1:9")
+    )
+    assert found.returncode == 2
+    assert "Found 1 known vulnerability" in found.stderr
+    assert "broken 1.0     PYSEC-0-1" in found.stderr
+    assert "sound" not in found.stderr
+    assert (unreachable.returncode, unreachable.stderr) == (0, "")
+    assert unreachable.stdout == "vulnerabilities were not looked for: their database cannot be reached\n"
