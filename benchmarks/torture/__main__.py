@@ -1,4 +1,4 @@
-"""Kill, spoil and starve the pipeline, count what was lost, and write benchmarks/reliability.md; about two hours.
+"""Kill, spoil and starve the pipeline, count what was lost, and write benchmarks/reliability.md; about an hour.
 
 python -m benchmarks.torture
 python -m benchmarks.torture stages    one part alone, which is printed and not written
@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import machine
-from benchmarks.torture import inputs, stages, sweeps
+from benchmarks.torture import inputs, stages, store, sweeps
 from pipeline.files import write_text
 from pipeline.paths import ROOT
 from pipeline.progress import line
@@ -18,7 +18,7 @@ from pipeline.progress import line
 if TYPE_CHECKING:
     from benchmarks.torture.report import Report
 
-PARTS = {"inputs": inputs.report, "stages": stages.report, "sweeps": sweeps.report}
+PARTS = {"inputs": inputs.report, "stages": stages.report, "sweeps": sweeps.report, "store": store.report}
 
 
 def main() -> int:

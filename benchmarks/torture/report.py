@@ -10,12 +10,16 @@ from pipeline.progress import line
 
 @dataclass
 class Report:
-    """How often what was done and found; `faults` are what must not have happened, and `notes` tell of them."""
+    """How often what was done and found, and what was measured of it.
+
+    `faults` are what must not have happened, and `notes` tell of them.
+    """
 
     title: str
     tried: Sequence[str]
     faults: Sequence[str]
     counts: Counter[str] = field(default_factory=Counter)
+    measured: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def tell(self, done: int, of: int) -> None:
@@ -29,5 +33,5 @@ class Report:
 
     def markdown(self) -> str:
         """A titled table."""
-        rows = [(what, str(self.counts[what])) for what in (*self.tried, *self.faults)]
-        return markdown(self.title, ("what", "how many"), rows)
+        tried, faults = ([(what, str(self.counts[what])) for what in names] for names in (self.tried, self.faults))
+        return markdown(self.title, ("what", "how many"), [*tried, *self.measured.items(), *faults])

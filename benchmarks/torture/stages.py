@@ -5,25 +5,18 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from mlflow import MlflowClient
 
+from benchmarks.torture.project import RUN_ID, Project
 from benchmarks.torture.report import Report
-from pipeline.files import sha256
-from pipeline.paths import ROOT
 
 KILLS = 200
 STAGES = ("compose", "fetch", "data.dvc", "preprocess", "optimum", "train", "evaluate")
-OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports", "dvc.lock", "data.dvc")
-RUN_ID = "models/run_id"
-OTHERS = (RUN_ID, "models/train.log", "models/.hydra")  # each training is a run of its own
 RESTORED = "dvc.lock restored from Git first"
 REFUSED = "next repro refused"
 FAULTS = (
@@ -36,52 +29,6 @@ FAULTS = (
 )
 
 
-@dataclass(frozen=True)
-class _Project:
-    """A clone of the repository, set to the 8x8 digits."""
-
-    folder: Path
-
-    def create(self) -> None:
-        """Clone it, and run it once."""
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(self.folder)], check=True)
-        config = self.folder / "conf" / "config.yaml"
-        config.write_text(
-            config.read_text(encoding="utf-8").replace("- data: mnist ", "- data: digits "), encoding="utf-8"
-        )
-        if self.repro().wait():
-            raise RuntimeError("the undisturbed pipeline fails")
-        subprocess.run(["git", "commit", "-qam", "Use the digits"], cwd=self.folder, check=True)
-
-    def repro(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Start `dvc repro` as the leader of a group of processes."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)}
-        return subprocess.Popen(
-            ["dvc", "repro", "--quiet", *words],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def outputs(self) -> dict[str, str]:
-        """The hash of each file that the stages leave, by its name."""
-        paths = [self.folder / name for name in OUTPUTS]
-        files = [
-            path for start in paths for path in (start.rglob("*") if start.is_dir() else [start]) if path.is_file()
-        ]
-        names = {path.relative_to(self.folder).as_posix(): sha256(path) for path in files}
-        return {name: digest for name, digest in names.items() if not name.startswith(OTHERS)}
-
-    def statuses(self) -> dict[str, str]:
-        """The state of each run, by its id."""
-        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
-        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
-        return {run.info.run_id: run.info.status for run in client.search_runs(everywhere, max_results=1000)}
-
-
 def report() -> Report:
     """Kill each stage in turn, and its `dvc repro` every second time; then look, run on, and look again."""
     found = Report(
@@ -90,7 +37,7 @@ def report() -> Report:
         FAULTS,
     )
     with tempfile.TemporaryDirectory() as folder:
-        project = _Project(Path(folder) / "project")
+        project = Project(Path(folder) / "project")
         project.create()
         expected = project.outputs()
         took = {stage: _undisturbed(project, stage) for stage in STAGES}
@@ -102,13 +49,13 @@ def report() -> Report:
     return found
 
 
-def _undisturbed(project: _Project, stage: str) -> float:
+def _undisturbed(project: Project, stage: str) -> float:
     began = time.monotonic()
     project.repro("--force", "--single-item", stage).wait()
     return time.monotonic() - began
 
 
-def _kill(project: _Project, stage: str, took: float, *, everything: bool) -> bool:
+def _kill(project: Project, stage: str, took: float, *, everything: bool) -> bool:
     """Whether the stage was still running."""
     process = project.repro("--force", "--single-item", stage)
     time.sleep(random.SystemRandom().uniform(0, took))
@@ -129,7 +76,7 @@ def _differing(outputs: dict[str, str], expected: dict[str, str], *, missing: bo
     return len(wrong) + (len(expected.keys() - outputs.keys()) if missing else 0)
 
 
-def _go_on(project: _Project, expected: dict[str, str], found: Report) -> None:
+def _go_on(project: Project, expected: dict[str, str], found: Report) -> None:
     if project.repro().wait():
         # DVC writes these two in place: killed at that moment, it leaves them empty, and asks for them back.
         subprocess.run(["git", "checkout", "-q", "dvc.lock", "data.dvc"], cwd=project.folder, check=True)

@@ -1,0 +1,70 @@
+"""A clone of the repository to do harm to."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from pipeline.files import sha256
+from pipeline.paths import ROOT
+
+OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports", "dvc.lock", "data.dvc")
+RUN_ID = "models/run_id"
+OTHERS = (RUN_ID, "models/train.log", "models/.hydra")  # each training is a run of its own
+
+
+@dataclass(frozen=True)
+class Project:
+    """A clone of the repository, set to the 8x8 digits."""
+
+    folder: Path
+
+    def create(self) -> None:
+        """Clone it, and run it once."""
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(self.folder)], check=True)
+        config = self.folder / "conf" / "config.yaml"
+        config.write_text(
+            config.read_text(encoding="utf-8").replace("- data: mnist ", "- data: digits "), encoding="utf-8"
+        )
+        if self.repro().wait():
+            raise RuntimeError("the undisturbed pipeline fails")
+        subprocess.run(["git", "commit", "-qam", "Use the digits"], cwd=self.folder, check=True)
+
+    def repro(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Start `dvc repro`."""
+        return self.start("dvc", "repro", "--quiet", *words)
+
+    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Start a command as the leader of a group of processes."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)}
+        return subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def outputs(self) -> dict[str, str]:
+        """The hash of each file that the stages leave, by its name."""
+        paths = [self.folder / name for name in OUTPUTS]
+        files = [
+            path for start in paths for path in (start.rglob("*") if start.is_dir() else [start]) if path.is_file()
+        ]
+        names = {path.relative_to(self.folder).as_posix(): sha256(path) for path in files}
+        return {name: digest for name, digest in names.items() if not name.startswith(OTHERS)}
+
+    def client(self) -> MlflowClient:
+        """Its store."""
+        return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+
+    def statuses(self) -> dict[str, str]:
+        """The state of each run, by its id."""
+        client = self.client()
+        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+        return {run.info.run_id: run.info.status for run in client.search_runs(everywhere, max_results=1000)}
