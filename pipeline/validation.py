@@ -55,7 +55,7 @@ _LIMITS = (
     _Limit("train.update_patience.updates", lambda v: v >= 1, "at least 1"),
     _Limit("train.update_patience.increase", lambda v: math.isfinite(v) and v >= 1, "a finite number of at least 1"),
     _Limit("train.update_patience.improvement", lambda v: 0 < v <= 1, "above 0 and at most 1"),
-    _Limit("tracking.uri", bool, "not empty"),
+    _Limit("tracking.uri", lambda v: v.rstrip("/") not in ("", "sqlite:"), "an address, as sqlite:///mlflow.db"),
     _Limit("tracking.experiment", lambda v: bool(v.strip()), "not empty"),
     _Limit("tracking.weight_images_every", lambda v: v >= 0, "at least 0; 0 means none"),
     _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),

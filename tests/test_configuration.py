@@ -73,7 +73,7 @@ BAD_VALUES = [
     ("data.sources", "[]", "at least one"),
     ("model.initializer", "ones", "glorot_uniform"),
     ("model.pixel_divisor", "0", "above 0"),
-    ("tracking.uri", "''", "not empty"),
+    ("tracking.uri", "''", "an address"),
     ("tracking.weight_images_every", "-1", "at least 0"),
     ("seed", "-1", "0 to"),
     ("data.split.seed", "-1", "0 to"),
