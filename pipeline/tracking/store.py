@@ -51,9 +51,16 @@ def uri(tracking: Tracking) -> str:
 
 
 def exists(tracking: Tracking) -> bool:
-    """Whether there is a store; of what is no sqlite file that is not known."""
+    """Whether there is a store; of what is no sqlite file that is not known.
+
+    Raises:
+        OSError: the file may not be read.
+    """
     where = uri(tracking)
-    return not where.startswith(SQLITE) or Path(where.removeprefix(SQLITE)).is_file()
+    path = Path(where.removeprefix(SQLITE))
+    if where.startswith(SQLITE) and path.is_file():
+        path.open("rb").close()  # where it may not be read, MLflow would try to for two minutes
+    return not where.startswith(SQLITE) or path.is_file()
 
 
 def has_experiment(tracking: Tracking) -> bool:
