@@ -6,25 +6,30 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts, refusals
 from pipeline.config import Config, without_passwords
-from pipeline.errors import Diverged, Stopped, Terminated, UserError
+from pipeline.errors import Diverged, Stopped, Terminated, UserError, refused
 from pipeline.files import write_text
-from pipeline.paths import CONF
+from pipeline.paths import CONF, ROOT
 from pipeline.validation import resolve
 
 log = logging.getLogger(__name__)
+logging.raiseExceptions = False  # a line that cannot be logged, on a full disk or to a closed pipe, is no traceback
 
+MENDABLE = (UserError, OmegaConfBaseException, OSError, MemoryError)  # by the user; any other error is ours
 STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=stop: the file that a failed job makes
 
 
@@ -48,19 +53,22 @@ def run(task: Callable[[Config], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     interrupts.listen()
     job = Job(task, full_errors=full_errors)
+    _check_options()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     except Terminated as error:
         stop("terminated", 128 + error.number)
     except KeyboardInterrupt:
         stop("interrupted", 128 + signal.SIGINT)
+    except BrokenPipeError:
+        stop_unread()
     except Exception as error:
         if full_errors:
             raise
         if isinstance(error, JobFailed):
             stop("the sweep failed, as told above", 1)
-        if isinstance(error, UserError):
-            stop(str(error), 2)
+        if isinstance(error, UserError | OSError) and not isinstance(error, HydraException):
+            stop(_told(error), 2)
         if job.started:
             raise
         # Before a job starts, whatever is raised is about the command line or conf/.
@@ -71,6 +79,25 @@ def stop(message: str, code: int) -> NoReturn:
     """End the process with one line on stderr, without passwords of URLs."""
     sys.stderr.write(f"error: {without_passwords(message)}\n")
     sys.exit(code)
+
+
+def stop_unread() -> NoReturn:
+    """End the process as a closed pipe does, as under `| head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)
+
+
+def _check_options() -> None:
+    """Refuse options that Hydra does not know in one line; it would tell its whole usage."""
+    told = StringIO()
+    try:
+        with redirect_stderr(told):
+            get_args_parser().parse_args()
+    except SystemExit as end:
+        if end.code:
+            reason = told.getvalue().strip().rpartition("error: ")[2]
+            stop(f"{reason} (options, as --multirun, go before KEY=VALUE; see --help)", 2)
+        raise
 
 
 class Job:
@@ -110,7 +137,7 @@ class Job:
                     Path(os.environ[STOP_MARK]).touch()
                 failed = JobDiverged if isinstance(error, Diverged) else JobFailed
                 raise failed(_told(error)) from error
-            if self.full_errors or not isinstance(error, UserError | OmegaConfBaseException):
+            if self.full_errors or not isinstance(error, MENDABLE) or isinstance(error, BrokenPipeError):
                 raise
             stop(_told(error), 2)
 
@@ -143,6 +170,10 @@ def _told(error: Exception) -> str:
         told = refusals.one_line(error)
     elif isinstance(error, UserError):
         told = str(error)
+    elif isinstance(error, OSError):
+        told = refused(error, HydraConfig.get().runtime.output_dir if HydraConfig.initialized() else ROOT)
+    elif isinstance(error, MemoryError):
+        told = f"not enough memory ({error or type(error).__name__}): train fewer or smaller models at a time"
     else:
         told = f"{type(error).__name__}: {error}".splitlines()[0]
     return without_passwords(told)

@@ -10,11 +10,12 @@ from typing import NoReturn
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from pipeline import interrupts, refusals
-from pipeline.app import stop
+from pipeline.app import stop, stop_unread
 from pipeline.config import Config
-from pipeline.errors import Terminated, UserError
+from pipeline.errors import Terminated, UserError, refused
 from pipeline.paths import CONF
 from pipeline.validation import resolve
 
@@ -60,13 +61,12 @@ def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> No
         stop("terminated", 128 + error.number)
     except KeyboardInterrupt:
         stop("interrupted", 128 + signal.SIGINT)
-    except BrokenPipeError:  # as under `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except UserError as error:
+    except BrokenPipeError:
+        stop_unread()
+    except (UserError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        stop(str(error), 2)
+        stop(refused(error, "this command") if isinstance(error, OSError) else str(error), 2)
     sys.exit(code)
 
 
@@ -79,5 +79,5 @@ def settings(overrides: Sequence[str]) -> Config:
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             return resolve(compose("config", list(overrides)))
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         raise UserError(refusals.one_line(error)) from error

@@ -17,6 +17,9 @@ from omegaconf import MISSING, OmegaConf
 
 from pipeline.paths import ROOT
 
+MOST_LETTERS = 6000  # of a param: MLflow's own limit
+CUT = "... (the whole is in provenance/config.yaml)"
+
 
 @dataclass
 class File:
@@ -165,7 +168,12 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def params(config: Config) -> dict[str, str]:
     """What MLflow shows of a run's settings: all of them, but how its sweep was run and what promotion asks."""
     shown = ((key, value) for key, value in flatten(config) if not key.startswith(("sweep.", "promotion.")))
-    return {key: without_passwords(str(value)) for key, value in shown}
+    return {key: _shortened(without_passwords(str(value))) for key, value in shown}
+
+
+def _shortened(value: str) -> str:
+    """As MLflow takes it; what is cut says so, and where the whole is."""
+    return value if len(value) <= MOST_LETTERS else value[: MOST_LETTERS - len(CUT)] + CUT
 
 
 def without_passwords(text: str) -> str:

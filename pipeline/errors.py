@@ -1,5 +1,17 @@
 """The errors that a user can mend."""
 
+import errno
+import os
+
+ADVICE = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EACCES: "give yourself the permission",
+    errno.EPERM: "give yourself the permission",
+    errno.ENOENT: "install or restore it",
+    errno.EROFS: "work where files can be written",
+}
+
 
 class UserError(Exception):
     """Bad input or a missing step: one line that says what, where, and what to do next."""
@@ -23,3 +35,11 @@ class Terminated(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
         self.number = number
+
+
+def refused(error: OSError, path: object) -> str:
+    """What the system refuses, in one line; `path` is the file that it is about where the error names none."""
+    # Libraries put their own words around the system's, over several lines.
+    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    advice = ADVICE.get(error.errno or 0, "mend that")
+    return f"{error.filename2 or error.filename or path}: {reason}: {advice}, and start again"

@@ -1,21 +1,35 @@
 """Files that are whole or absent."""
 
 import csv
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.errors import UserError, refused
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends and removed when the block fails."""
+    """A temporary path beside `path`, renamed to it when the block ends and removed when the block fails.
+
+    Raises:
+        UserError: the file cannot be written, as on a full disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary)):
+            raise
+        if error.errno is None:  # NumPy's, where not all could be written
+            error.errno = errno.ENOSPC
+        error.filename = error.filename2 = None
+        raise UserError(refused(error, path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

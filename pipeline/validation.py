@@ -17,6 +17,7 @@ EARLY_STOPPING = ("epochs", "updates")
 ON_FAILURE = ("continue", "stop")
 FEWEST_CLASSES, MOST_CLASSES = 2, 1000
 SHA256 = re.compile("[0-9a-f]{64}")
+MOST_LETTERS = 500  # of an experiment's name: MLflow's own limit
 INITIALIZERS = ("zeros", "glorot_uniform", "he_normal", "random_normal")
 
 
@@ -70,8 +71,8 @@ _LIMITS = (
     _Limit("train.update_patience.updates", lambda v: v >= 1, "at least 1"),
     _Limit("train.update_patience.increase", lambda v: math.isfinite(v) and v >= 1, "a finite number of at least 1"),
     _Limit("train.update_patience.improvement", lambda v: 0 < v <= 1, "above 0 and at most 1"),
-    _Limit("tracking.uri", bool, "not empty"),
-    _Limit("tracking.experiment", lambda v: bool(v.strip()), "not empty"),
+    _Limit("tracking.uri", lambda v: v.rstrip("/") not in ("", "sqlite:"), "an address, as sqlite:///mlflow.db"),
+    _Limit("tracking.experiment", lambda v: bool(v.strip()) and len(v) <= MOST_LETTERS, f"1 to {MOST_LETTERS} letters"),
     _Limit("tracking.weight_images_every", lambda v: v >= 0, "at least 0; 0 means none"),
     _Limit("tracking.weight_image_limit", _positive, "a finite number above 0"),
     _Limit("sweep.on_failure", lambda v: v in ON_FAILURE, "one of " + ", ".join(ON_FAILURE)),

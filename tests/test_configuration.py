@@ -1,14 +1,23 @@
 """The shipped conf/ composes, and every bad value of it is refused in one line. No data, no TensorFlow: seconds."""
 
+import copy
+import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.config import Config, config_hash, flatten, keys
+from pipeline import refusals
+from pipeline.config import MOST_LETTERS, Config, config_hash, flatten, keys, params
 from pipeline.errors import UserError
-from pipeline.validation import check_batch_size, check_update_patience, resolve
+from pipeline.validation import check_batch_size, check_update_patience, resolve, unknown_key
 from tests.support.project import Project, create
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +31,14 @@ def _hydra() -> Iterator[None]:
 
 def config(*overrides: str) -> Config:
     return resolve(compose("config", overrides=list(overrides)))
+
+
+def refusal(*overrides: str) -> str:
+    """What is told of these overrides, or of conf/, which must be refused."""
+    with pytest.raises((UserError, HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)) as told:
+        config(*overrides)
+    error = told.value
+    return str(error) if isinstance(error, UserError) else refusals.one_line(error)
 
 
 def test_conf_gives_every_key_of_the_schema() -> None:
@@ -60,6 +77,85 @@ def test_config_hash_is_of_what_determines_the_result() -> None:
     assert config_hash(config("seed=2")) != base
 
 
+WRONG = {int: ("x", 1.5, -1), float: ("x", math.nan), bool: ("maybe",), str: ([1], ""), list: ("x", [])}
+
+
+def test_every_setting_refuses_values_of_other_types_and_beyond_its_limits() -> None:
+    """Whatever conf/ may have some day: a whole number below 0, nan, an empty text or list, and what is no such."""
+    composed = compose("config")
+    for key, value in flatten(resolve(composed)):
+        for wrong in (*WRONG[type(value)], None):
+            with pytest.raises((UserError, OmegaConfBaseException)) as told:
+                resolve(changed(composed, key, wrong))
+            error = told.value
+            line = str(error) if isinstance(error, UserError) else refusals.one_line(error)
+            assert line.startswith((f"{key}=", f"{key}: ")), line
+            assert "\n" not in line
+
+
+def changed(composed: DictConfig, key: str, value: object) -> DictConfig:
+    """A copy with another value."""
+    copied = copy.deepcopy(composed)
+    OmegaConf.update(copied, key, value)
+    return copied
+
+
+def test_every_misspelt_setting_is_told_with_the_right_one() -> None:
+    """In every section, sections included."""
+    for key in keys():
+        assert unknown_key(f"{key}x") == f"{key}x is not a setting; did you mean {key}?"
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("data=mnits", "there is no data/mnits (did you mean mnist?): choose from digits, mnist"),
+        ("train=nope", "there is no train/nope: choose from sgd"),
+        ("tracking=nope", "there is no tracking/nope: choose from server, sqlite"),
+        ("+sweep=gird", "there is no sweep/gird (did you mean grid?): choose from grid, search"),
+        ("experiment=nope", "there is no experiment/nope: choose from theano_tutorial"),
+        ("hydra/launcher=rya", "there is no hydra/launcher/rya (did you mean ray?): choose from bank, basic, "),
+    ],
+)
+def test_choice_that_a_group_lacks_is_told_with_those_it_has(choice: str, told: str) -> None:
+    """Presets and launchers too."""
+    assert refusal(choice).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "conf/train/sgd.yaml is not there: restore it"),
+        (b"# caf\xe9\n", "sgd.yaml: 'utf-8' codec can't decode byte 0xe9 in position 5: "),
+        (b"epochs: 1\nepochs: 2\n", 'sgd.yaml", line 2, column 1'),
+        (b"update_patience:\n\tupdates: 1\n", 'sgd.yaml", line 2, column 1'),
+        (b"just text", "(in conf/train/sgd.yaml)"),
+    ],
+)
+def test_conf_file_that_cannot_be_read_is_named(
+    content: bytes | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deleted file, Latin-1, a key twice, a tab, a text: each with the file, and the line where there is one."""
+    conf = shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    monkeypatch.setattr(refusals, "CONF", conf)
+    file = conf / "train/sgd.yaml"
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        said = refusal()
+    assert told in said
+    assert "\n" not in said
+
+
+def test_param_that_mlflow_would_cut_says_that_it_is_cut() -> None:
+    """MLflow cuts it without a mark."""
+    value = params(config(f"data.sources=[/{'x' * MOST_LETTERS}]"))["data.sources"]
+    assert len(value) == MOST_LETTERS
+    assert value.endswith("... (the whole is in provenance/config.yaml)")
+
+
 BAD_VALUES = [
     ("train.batch_size", "0", "at least 1"),
     ("train.learning_rate", "-0.1", "above 0"),
@@ -81,7 +177,7 @@ BAD_VALUES = [
     ("data.path", "own", "published"),
     ("model.initializer", "ones", "glorot_uniform"),
     ("model.pixel_divisor", "0", "above 0"),
-    ("tracking.uri", "''", "not empty"),
+    ("tracking.uri", "''", "an address"),
     ("tracking.weight_images_every", "-1", "at least 0"),
     ("seed", "-1", "0 to"),
     ("data.split.seed", "-1", "0 to"),
@@ -134,6 +230,10 @@ REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
     (["experiment=nope"], 1, ["experiment/nope", "theano_tutorial"]),
     (["train=3"], 1, ["Got int"]),
     (["train.learning_rate={"], 1, ["{"]),
+    (["-x"], 2, ["unrecognized arguments: -x", "--multirun, go before KEY=VALUE"]),
+    (["train.epochs=1", "-m", "seed=1,2"], 2, ["unrecognized arguments: seed=1,2", "go before KEY=VALUE"]),
+    (["hydra.run.dir=/proc/x"], 2, ["/proc/x: No such file or directory: install or restore it"]),
+    (["--multirun", "+hydra.sweeper.params={train.lr: '1,2'}"], 1, ["train.lr is not a setting"]),
     (["seed=${nope}"], 2, ["seed", "nope"]),
     (["--multirun", "train.batch_size=32,bad"], 1, ["train.batch_size", "'bad'"]),
     (["--multirun", "train.learning_rate=interval(0.1,1)"], 2, ["is no grid", "+sweep=search"]),

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from pipeline.files import sha256
 from pipeline.paths import ROOT
 
 OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports", "dvc.lock", "data.dvc")
-RUN_ID = "models/run_id"
-OTHERS = (RUN_ID, "models/train.log", "models/.hydra")  # each training is a run of its own
+MODEL = "models/model.keras"
+OTHERS = ("models/run_id", "models/train.log", "models/.hydra")  # each training is a run of its own
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Project:
         """Its store."""
         return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
 
-    def statuses(self) -> dict[str, str]:
-        """The state of each run, by its id."""
+    def runs(self) -> list[Run]:
+        """All runs, the latest first."""
         client = self.client()
         everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
-        return {run.info.run_id: run.info.status for run in client.search_runs(everywhere, max_results=1000)}
+        return list(client.search_runs(everywhere, max_results=1000))

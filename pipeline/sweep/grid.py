@@ -1,6 +1,6 @@
 """hydra/sweeper=grid: Hydra's basic sweeper, of which the jobs have one parent run and are not repeated in vain."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -53,7 +53,11 @@ class GridSweeper(BasicSweeper):
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise UserError(f"{override.input_line} is no grid: give a list, or let +sweep=search sample it")
-        batches = [[sweep.plan(job) for job in batch] for batch in self.split_arguments(overrides, self.max_batch_size)]
+        ranges = {key for key, each in by_key(overrides).items() if each.is_range_sweep()}
+        batches = [
+            [sweep.plan([_tidy(word, ranges) for word in job]) for job in batch]
+            for batch in self.split_arguments(overrides, self.max_batch_size)
+        ]
         sweep.check()
         if sweep.config.sweep.dry_run:
             sweep.rehearse()
@@ -74,6 +78,12 @@ def by_key(overrides: Iterable[Override]) -> dict[str, Override]:
 def named(keys: Iterable[str]) -> str:
     """What is varied, without its sections."""
     return " x ".join(key.rpartition(".")[2] for key in keys) or "one job"
+
+
+def _tidy(word: str, ranges: Container[str]) -> str:
+    """A value of a range as one would type it: counting by 0.1, Hydra comes to 0.30000000000000004."""
+    key, _, value = word.partition("=")
+    return f"{key}={float(value):.12g}" if key in ranges and "." in value else word
 
 
 def values(override: Override) -> str:

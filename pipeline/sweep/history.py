@@ -47,6 +47,6 @@ class History:
     def _read(self, tracking: Tracking) -> "Found":
         from pipeline.tracking import provenance, search, store
 
-        if not store.exists(tracking):
+        if not store.has_experiment(tracking):
             return {}
         return search.results(store.connect(tracking), self.data_md5, provenance.code_hash())

@@ -67,9 +67,11 @@ class Sweep:
         """Tell what would run, and what would be skipped."""
         self.reuse(self.jobs, parent="")
         for job in self.jobs:
-            found = f"skipped: run {job.result.run_id}" if job.result else "would run"
+            begun = "would run" if job.config else "would be refused"
+            found = f"skipped: run {job.result.run_id}" if job.result else begun
             sys.stdout.write(f"{job.told}: {found}\n")
-        sys.stdout.write(f"{sum(job.result is None for job in self.jobs)} of {len(self.jobs)} jobs would run\n")
+        left = [job for job in self.jobs if job.config and job.result is None]
+        sys.stdout.write(f"{len(left)} of {len(self.jobs)} jobs would run\n")
 
     @contextmanager
     def open(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> Iterator["Parent"]:

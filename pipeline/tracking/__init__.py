@@ -1,5 +1,6 @@
 """Everything MLflow: the store, runs, and finding them again. The only room that imports MLflow."""
 
+import logging
 import os
 
 # As it was given: MLflow writes the address that it is told to use into the same variable.
@@ -12,3 +13,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # With MLflow's own retries a server that is gone blocks each call for minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+# The model that all metrics would go to, and be refused, as it is in no other store.
+os.environ.pop("MLFLOW_ACTIVE_MODEL_ID", None)
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow's Git library is not needed where Git is missing
+# It prints the traceback of what it then raises.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

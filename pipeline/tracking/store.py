@@ -19,6 +19,7 @@ from pipeline.paths import home
 from pipeline.tracking import GIVEN_URI
 
 SQLITE = "sqlite:///"
+MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy takes it for parameters, MLflow for a letter
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,48 @@ class Store:
 
 
 def uri(tracking: Tracking) -> str:
-    """MLFLOW_TRACKING_URI where it is set, else the configured one; relative sqlite paths are under the project."""
+    """MLFLOW_TRACKING_URI where it is set, else the configured one; relative sqlite paths are under the project.
+
+    Raises:
+        UserError: MLflow would read the path of a sqlite file as another one.
+    """
     where = GIVEN_URI or tracking.uri
     path = where.removeprefix(SQLITE)
-    return f"{SQLITE}{home() / path}" if path != where else where
+    if path == where:
+        return where
+    file = str(home() / path)
+    if misread := MISREAD.search(file):
+        raise UserError(
+            f"MLflow cannot keep runs in {file}, because of the {misread[0]} in its path: rename that folder, or "
+            "choose another file with tracking.uri or MLFLOW_TRACKING_URI, as sqlite:////home/me/mlflow.db"
+        )
+    return f"{SQLITE}{file}"
 
 
 def exists(tracking: Tracking) -> bool:
-    """Whether there is a store; of what is no sqlite file that is not known."""
+    """Whether there is a store; of what is no sqlite file that is not known.
+
+    Raises:
+        OSError: the file may not be read.
+    """
     where = uri(tracking)
-    return not where.startswith(SQLITE) or Path(where.removeprefix(SQLITE)).is_file()
+    path = Path(where.removeprefix(SQLITE))
+    if where.startswith(SQLITE) and path.is_file():
+        path.open("rb").close()  # where it may not be read, MLflow would try to for two minutes
+    return not where.startswith(SQLITE) or path.is_file()
+
+
+def has_experiment(tracking: Tracking) -> bool:
+    """Whether there is a store with the experiment in it; nothing is created.
+
+    Raises:
+        UserError: the store cannot be used.
+    """
+    if not exists(tracking):
+        return False
+    client = look(tracking)
+    with telling(uri(tracking)):
+        return client.get_experiment_by_name(tracking.experiment) is not None
 
 
 def connect(tracking: Tracking) -> Store:

@@ -104,6 +104,18 @@ def test_dry_run_leaves_nothing(changeable: Project) -> None:
     assert not (changeable.folder / "outputs/sweep").exists()
 
 
+def test_dry_run_tells_tidy_values_and_what_would_be_refused(changeable: Project) -> None:
+    """Hydra's range counts to 0.30000000000000004, which would be in the names of runs."""
+    done = changeable.stage("train", "-m", "train.learning_rate=range(0.0,0.35,0.1)", "sweep.dry_run=true")
+    assert done.stdout.splitlines()[-5:] == [
+        "train.learning_rate=0: would be refused",
+        "train.learning_rate=0.1: would run",
+        "train.learning_rate=0.2: would run",
+        "train.learning_rate=0.3: would run",
+        "3 of 4 jobs would run",
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "repeated"), [("pipeline/model/softmax.py", 2), ("pipeline/compose.py", 0), ("README.md", 0)]
 )

@@ -110,9 +110,11 @@ def test_job_whose_run_cannot_be_written_has_failed(changeable: Project) -> None
     assert not list(out.glob("*/run_id"))
 
 
-def test_run_id_left_in_the_shell_is_not_written_into(changeable: Project) -> None:
-    """MLFLOW_RUN_ID would gather all jobs of a sweep in one run."""
-    assert changeable.stage("train", "train.epochs=1", MLFLOW_RUN_ID="0" * 32).returncode == 0
+def test_what_is_left_in_the_shell_is_not_written_into(changeable: Project) -> None:
+    """MLFLOW_RUN_ID would gather all jobs of a sweep in one run, and the run is in the experiment that conf/ names."""
+    left = {"RUN_ID": "0" * 32, "ACTIVE_MODEL_ID": "m-0", "EXPERIMENT_NAME": "other", "EXPERIMENT_ID": "77"}
+    done = changeable.stage("train", "train.epochs=1", **{f"MLFLOW_{name}": value for name, value in left.items()})
+    assert done.returncode == 0, done.stderr
     (run,) = runs(changeable.folder)
     assert run.info.run_id != "0" * 32
 

@@ -1,15 +1,21 @@
 """The store is where it should be, is made once, and says what is wrong with it."""
 
+import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
-from pipeline import paths
+from pipeline import command, paths
 from pipeline.config import Tracking
 from pipeline.errors import UserError
+from pipeline.sweep.history import History
+from pipeline.sweep.jobs import SweepJob
 from pipeline.tracking import store
 from tests.support.project import Project
 from tests.support.stores import client_of, runs
@@ -115,6 +121,35 @@ def test_deleted_experiment_is_told_with_the_way_back(tmp_path: Path) -> None:
     client_of(tmp_path).delete_experiment(store.connect(where).experiment_id)
     with pytest.raises(UserError, match=r"was deleted: restore it with `mlflow experiments restore -x \d+`"):
         store.connect(where)
+
+
+@pytest.mark.parametrize("folder", ["why?", "100%25"])
+def test_path_that_mlflow_misreads_is_refused_at_once(folder: str) -> None:
+    """Its own tries take two minutes, and may end in another file."""
+    with pytest.raises(UserError, match=re.escape(f"/{folder}/mlflow.db, because of the ") + ".*: rename that folder"):
+        store.connect(tracking(f"sqlite:////tmp/{folder}/mlflow.db"))
+
+
+def test_store_of_another_mlflow_is_told_with_the_command_that_upgrades_it(tmp_path: Path) -> None:
+    """Its tables are left as they are."""
+    store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    other = shutil.copy(tmp_path / "mlflow.db", tmp_path / "other.db")  # MLflow has looked into the first one
+    with sqlite3.connect(other) as tables:
+        tables.execute("UPDATE alembic_version SET version_num = '0a8213491aaa'")
+    with pytest.raises(UserError, match=r"'mlflow db upgrade <database_uri>'.*choose another one"):
+        store.connect(tracking(f"sqlite:///{other}"))
+
+
+def test_asking_for_an_experiment_does_not_create_it(tmp_path: Path) -> None:
+    """A dry run of a sweep asks."""
+    where = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert not store.has_experiment(tracking(where))
+    assert not (tmp_path / "mlflow.db").exists()
+    store.connect(tracking(where))
+    assert store.has_experiment(tracking(where))
+    asked = command.settings([f"tracking.uri={where}", "tracking.experiment=other"])
+    assert History("").take(SweepJob([], asked, DictConfig({})), parent="") is None
+    assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits"}
 
 
 def test_silent_server_is_told_in_one_line() -> None:
