@@ -77,14 +77,17 @@ def test_config_hash_is_of_what_determines_the_result() -> None:
     assert config_hash(config("seed=2")) != base
 
 
+HARMLESS = [("data.classes", None), ("data.path", None), ("data.prefix", "")]  # one need not have them
 WRONG = {int: ("x", 1.5, -1), float: ("x", math.nan), bool: ("maybe",), str: ([1], ""), list: ("x", [])}
 
 
 def test_every_setting_refuses_values_of_other_types_and_beyond_its_limits() -> None:
     """Whatever conf/ may have some day: a whole number below 0, nan, an empty text or list, and what is no such."""
-    composed = compose("config")
+    composed = compose("config", ["data=fashion_mnist"])
     for key, value in flatten(resolve(composed)):
-        for wrong in (*WRONG[type(value)], None):
+        for wrong in (*WRONG.get(type(value), ()), None):
+            if (key, wrong) in HARMLESS:
+                continue
             with pytest.raises((UserError, OmegaConfBaseException)) as told:
                 resolve(changed(composed, key, wrong))
             error = told.value
@@ -109,7 +112,7 @@ def test_every_misspelt_setting_is_told_with_the_right_one() -> None:
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        ("data=mnits", "there is no data/mnits (did you mean mnist?): choose from digits, mnist"),
+        ("data=mnits", "there is no data/mnits (did you mean mnist?): choose from digits, emnist_digits, emnist_"),
         ("train=nope", "there is no train/nope: choose from sgd"),
         ("tracking=nope", "there is no tracking/nope: choose from server, sqlite"),
         ("+sweep=gird", "there is no sweep/gird (did you mean grid?): choose from grid, search"),
