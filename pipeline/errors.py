@@ -4,6 +4,14 @@
 class UserError(Exception):
     """Bad input or a missing step: one line that says what, where, and what to do next."""
 
+    code = 2  # with which the process exits
+
+
+class Unwritten(UserError):
+    """All has been done, but the store has not got all of it."""
+
+    code = 1
+
 
 class Diverged(UserError):
     """Training reached a loss that is not finite."""

@@ -76,7 +76,7 @@ def _track(config: Config, found: "Evaluation") -> None:
     """Add metrics and files to the run that made the model, if it is in the store."""
     from pipeline.figures import evaluation
     from pipeline.tracking import datasets, search
-    from pipeline.tracking.run import Run
+    from pipeline.tracking.run import find_run
     from pipeline.tracking.store import connect
 
     store = connect(config.tracking)
@@ -89,14 +89,14 @@ def _track(config: Config, found: "Evaluation") -> None:
             REPORTS,
         )
         return
-    run = Run(store, lambda: run_id)
+    run = find_run(store, config.tracking.experiment, REPORTS, run_id)
     run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
     run.metrics(found.metrics)
     run.metrics({f"test/{name}/{label}": value for label, of in found.classes.items() for name, value in of.items()})
-    run.flush()
     run.artifact(PREDICTIONS)
     for name in evaluation.NAMES:
         run.artifact(PLOTS / name, "figures")
+    run.close()
     run.wait()
 
 

@@ -1,6 +1,5 @@
 """The MLflow store: where it is, made ready once, and the experiment in it."""
 
-import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pipeline.config import Tracking, without_passwords
 from pipeline.errors import UserError
 from pipeline.files import writing
 from pipeline.paths import home
-from pipeline.tracking import GIVEN_URI
+from pipeline.tracking import GIVEN_URI, refusal
 
 SQLITE = "sqlite:///"
 
@@ -28,6 +27,9 @@ class Store:
     client: MlflowClient = field(compare=False)
     uri: str
     experiment_id: str
+
+
+_opened: dict[tuple[str, str], Store] = {}  # by address and experiment
 
 
 def uri(tracking: Tracking) -> str:
@@ -55,7 +57,16 @@ def connect(tracking: Tracking) -> Store:
         if not exists(tracking):
             _create(Path(where.removeprefix(SQLITE)))
         client = MlflowClient(where)
-        return Store(client, where, _experiment(client, tracking, where))
+        return Store(client, where, _experiment(client, tracking.experiment, where))
+
+
+def connect_once(tracking: Tracking) -> Store:
+    """As `connect`, but a store that this process has opened before is not asked again: it may not answer now."""
+    where = uri(tracking)
+    mlflow.set_tracking_uri(where)
+    if (where, tracking.experiment) not in _opened:
+        _opened[where, tracking.experiment] = connect(tracking)
+    return _opened[where, tracking.experiment]
 
 
 def look(tracking: Tracking) -> MlflowClient:
@@ -84,12 +95,9 @@ def telling(where: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        # For a refused connection MLflow tells the whole history of its objects; the system's own words are enough.
-        told = re.search(r"\[Errno[^\"')]*", str(error))
-        reason = told[0] if told else str(error).splitlines()[0]
         raise UserError(
-            f"the MLflow store {without_passwords(where)} cannot be used ({reason}): mend or start it, or choose "
-            "another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
+            f"the MLflow store {without_passwords(where)} cannot be used ({refusal.reason(error)}): mend or start it, "
+            "or choose another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
 
 
@@ -99,14 +107,14 @@ def _create(path: Path) -> None:
         MlflowClient(f"{SQLITE}{temporary}").search_experiments()
 
 
-def _experiment(client: MlflowClient, tracking: Tracking, where: str) -> str:
+def _experiment(client: MlflowClient, name: str, where: str) -> str:
     """The experiment's id; a new one is created."""
-    experiment = client.get_experiment_by_name(tracking.experiment)
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(tracking.experiment, _artifacts(where, tracking.experiment)))
+        return str(client.create_experiment(name, _artifacts(where, name)))
     if experiment.lifecycle_stage == "deleted":
         raise UserError(
-            f"MLflow experiment {tracking.experiment!r} was deleted: restore it with `mlflow experiments restore "
+            f"MLflow experiment {name!r} was deleted: restore it with `mlflow experiments restore "
             f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
         )
     return str(experiment.experiment_id)

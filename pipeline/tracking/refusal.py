@@ -1,0 +1,45 @@
+"""What MLflow raises where a store gives no answer, or not the wanted one."""
+
+import http.client
+import re
+
+from mlflow.exceptions import MlflowException
+from requests import HTTPError, RequestException
+
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP states that may be others a moment later
+PAGE = re.compile(r"failed with error code (\d{3}) != |too many (\d{3}) error responses")  # without MLflow's own words
+
+
+def passing(error: Exception) -> bool:
+    """Whether the same may succeed a moment later: the store was not reached, or is not itself."""
+    if isinstance(error, HTTPError):
+        return error.response is None or error.response.status_code in PASSING
+    if isinstance(error, MlflowException):
+        return error.get_http_status_code() in PASSING
+    return isinstance(error, RequestException)
+
+
+def reason(error: Exception) -> str:
+    """Why a store cannot be used, in a few words, and what to do if it is known."""
+    text = str(error) or type(error).__name__
+    # Of what was not answered MLflow tells the whole history of its objects; the system's own words are enough.
+    if told := re.search(r"\[Errno[^\"')]*", text):
+        return told[0]
+    code = _status(error)
+    if code == http.HTTPStatus.UNAUTHORIZED:
+        return "it wants a user and password, or others: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    if "Invalid Host header" in text:
+        return "it is not to be reached by this name: start it with `mlflow server --allowed-hosts NAME`"
+    if PAGE.search(text) or isinstance(error, HTTPError):
+        return f"it answers {code} {http.client.responses.get(code, '')}".rstrip()
+    if "timed out" in text:
+        return "no answer in time"
+    return "no answer" if "failed with exception" in text else text.splitlines()[0]
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, HTTPError) and error.response is not None:
+        return int(error.response.status_code)
+    if shown := PAGE.search(str(error)):
+        return int(shown[1] or shown[2])
+    return int(error.get_http_status_code()) if isinstance(error, MlflowException) else 0
