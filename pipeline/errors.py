@@ -7,6 +7,10 @@ class UserError(Exception):
     code = 2  # with which the process exits
 
 
+class StoreError(UserError):
+    """The MLflow store cannot be used."""
+
+
 class Unwritten(UserError):
     """All has been done, but the store has not got all of it."""
 

@@ -50,5 +50,4 @@ class History:
         if not store.exists(tracking):
             return {}
         opened, code = store.connect_once(tracking), provenance.code_hash()
-        with store.telling(opened.uri):
-            return patience.ask(lambda: search.results(opened, self.data_md5, code))
+        return patience.ask(lambda: search.results(opened, self.data_md5, code))

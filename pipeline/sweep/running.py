@@ -178,18 +178,19 @@ class Sweep:
             charts = views.told(parent.store, parent.id)
             sys.stdout.write(report.text(self.jobs, self.folder, parent.id, charts))
             sys.stdout.flush()
-        ended = "FAILED"
+        ended, unwritten = "FAILED", None
         try:
             patience.ask(lambda: self._keep(parent))
             ended = status
         except Exception as error:  # noqa: BLE001 - a full disk, a server that is gone: whatever, the parent is to end
-            _tell_unwritten(parent, error, self.folder)
+            unwritten = error
         try:
             patience.ask(lambda: parent.end(ended))
         except Exception as error:  # noqa: BLE001 - as above
-            _tell_unwritten(parent, error, self.folder)
-            return False
-        return ended == status
+            unwritten = unwritten or error
+        if unwritten is not None:
+            _tell_unwritten(parent, unwritten, self.folder)
+        return unwritten is None
 
     def _view(self, parent: "Parent") -> None:
         """Prepare the charts of the jobs in MLflow's UI."""
@@ -217,5 +218,9 @@ class Sweep:
 
 
 def _tell_unwritten(parent: "Parent", error: Exception, folder: Path) -> None:
-    reason = str(error).splitlines()[0]
-    sys.stderr.write(f"error: run {parent.id} of the sweep could not be written ({reason}): see {folder}\n")
+    from pipeline.tracking import refusal
+
+    sys.stderr.write(
+        f"error: run {parent.id} of the sweep could not be written ({refusal.reason(error)}): mend the store, type "
+        f"`python -m pipeline.upload {report.near(folder)}` for jobs that are not written, and then the same command\n"
+    )

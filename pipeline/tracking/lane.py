@@ -30,7 +30,7 @@ class Lane:
         self._explain = explain
         self._thread = _sqlite if uri.startswith("sqlite:") else next(_turns)
         self._last: Future[None] | None = None
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None  # the first one
         self.left = 0  # writes
         self.told = False  # of the failure
         _open.append(self)
@@ -42,7 +42,7 @@ class Lane:
 
     def end(self, write: Callable[[Exception | None], None]) -> None:
         """Make the last write, which is told why an earlier one failed."""
-        self._last = self._thread.submit(lambda: write(self._failure))
+        self._last = self._thread.submit(lambda: write(self.failure))
 
     def written(self) -> bool:
         """Whether no write waits any more."""
@@ -63,16 +63,16 @@ class Lane:
                 log.info("%d writes to the MLflow store are left", sum(lane.left for lane in _open))
         if self._last is not None:
             self._last.result()
-        if self._failure is not None:
+        if self.failure is not None:
             self.told = True
-            raise self._explain(self._failure) from self._failure
+            raise self._explain(self.failure) from self.failure
 
     def _make(self, write: Callable[[], Any]) -> None:
         try:
-            if self._failure is None:
+            if self.failure is None:
                 patience.until_answered(write)
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
-            self._failure = error
+            self.failure = error
         self.left -= 1
 
 

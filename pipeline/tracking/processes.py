@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow.entities import Run, RunStatus
 
 from pipeline.tracking import search
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Store, telling
 
 TAG = "process"
 UNEXPLAINED = "killed: its process ended without a word"
@@ -62,8 +62,9 @@ def end_as_failed(store: Store, folder: str, reason: str) -> None:
 
 
 def _end(store: Store, run: Run, status: int, reason: str) -> None:
-    store.client.set_tag(run.info.run_id, "failure", reason)
-    store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
+    with telling(store.uri):
+        store.client.set_tag(run.info.run_id, "failure", reason)
+        store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
 
 
 def _machine() -> str:

@@ -6,12 +6,16 @@ import re
 from mlflow.exceptions import MlflowException
 from requests import HTTPError, RequestException
 
+from pipeline.errors import StoreError
+
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP states that may be others a moment later
 PAGE = re.compile(r"failed with error code (\d{3}) != |too many (\d{3}) error responses")  # without MLflow's own words
 
 
 def passing(error: Exception) -> bool:
     """Whether the same may succeed a moment later: the store was not reached, or is not itself."""
+    if isinstance(error, StoreError):
+        return isinstance(error.__cause__, Exception) and passing(error.__cause__)
     if isinstance(error, HTTPError):
         return error.response is None or error.response.status_code in PASSING
     if isinstance(error, MlflowException):
@@ -19,8 +23,15 @@ def passing(error: Exception) -> bool:
     return isinstance(error, RequestException)
 
 
+def unusable(error: Exception) -> bool:
+    """Whether it is the store and not what it was asked: it does not answer, or not to this user."""
+    return passing(error) or _status(error) in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN)
+
+
 def reason(error: Exception) -> str:
     """Why a store cannot be used, in a few words, and what to do if it is known."""
+    if isinstance(error, StoreError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
     text = str(error) or type(error).__name__
     # Of what was not answered MLflow tells the whole history of its objects; the system's own words are enough.
     if told := re.search(r"\[Errno[^\"')]*", text):

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from mlflow.entities import DatasetInput
 
 from pipeline.config import Config, params, without_passwords
-from pipeline.errors import Diverged, Stopped, Unwritten
+from pipeline.errors import Diverged, Stopped, StoreError, Unwritten
 from pipeline.tracking import processes, provenance, refusal
 from pipeline.tracking.journal import Entry, Journal
 from pipeline.tracking.lane import Lane
@@ -54,7 +54,15 @@ class Run:
         return self._writer.run_id
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Note metrics of a step; they reach the store within a few seconds."""
+        """Note metrics of a step; they reach the store within a few seconds.
+
+        Raises:
+            StoreError: the store has refused to begin the run.
+        """
+        refused = self._lane.failure
+        if refused is not None and not self.id:
+            self._lane.told = True
+            raise StoreError(f"the MLflow store {self._told} begins no run ({refusal.reason(refused)})") from refused
         self._metrics += _metrics(values, step)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
@@ -126,8 +134,8 @@ class Run:
     def _unwritten(self, failure: Exception) -> Unwritten:
         where = os.path.relpath(self._journal.output)
         return Unwritten(
-            f"the run could not be written to the MLflow store {self._told} ({refusal.reason(failure)}): all of it is "
-            f"in {where}, and `python -m pipeline.upload {where}` writes it once the store is mended"
+            f"the run could not be written to {self._told} ({refusal.reason(failure)}): when the store is mended, "
+            f"`python -m pipeline.upload {where}` writes it"
         )
 
     def _close(self, failure: Exception | None) -> None:

@@ -9,10 +9,12 @@ import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.config import Tracking, without_passwords
-from pipeline.errors import UserError
+from pipeline.errors import StoreError, UserError
 from pipeline.files import writing
 from pipeline.paths import home
 from pipeline.tracking import GIVEN_URI, refusal
@@ -90,12 +92,12 @@ def telling(where: str) -> Iterator[None]:
     """Tell in one line why the store cannot be used.
 
     Raises:
-        UserError: it cannot, for whatever reason MLflow or the system give.
+        StoreError: it cannot, for whatever reason MLflow or the system give.
     """
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        raise UserError(
+        raise StoreError(
             f"the MLflow store {without_passwords(where)} cannot be used ({refusal.reason(error)}): mend or start it, "
             "or choose another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
@@ -111,11 +113,18 @@ def _experiment(client: MlflowClient, name: str, where: str) -> str:
     """The experiment's id; a new one is created."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, _artifacts(where, name)))
+        experiment = client.get_experiment(client.create_experiment(name, _artifacts(where, name)))
     if experiment.lifecycle_stage == "deleted":
         raise UserError(
             f"MLflow experiment {name!r} was deleted: restore it with `mlflow experiments restore "
             f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
+        )
+    location = local_file_uri_to_path(experiment.artifact_location)
+    if not where.startswith(SQLITE) and is_local_uri(experiment.artifact_location) and not Path(location).is_dir():
+        raise UserError(
+            f"the MLflow store {without_passwords(where)} keeps the artifacts of experiment {name!r} in {location}, a "
+            "folder that is not on this machine: start it with `mlflow server --serve-artifacts` and choose another "
+            "tracking.experiment"
         )
     return str(experiment.experiment_id)
 

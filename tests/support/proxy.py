@@ -1,5 +1,6 @@
 """A proxy before a server, which loses, delays or spoils what goes through it."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ class Proxy:
         self.server = server
         self.url = ""
         self.status = 0  # answered in place of the server, if it is one
-        self.passing = False  # whether the server gets what is answered with `status`
+        self.forgetful = False  # the first request of each kind is answered 503, though the server gets it
+        self.most = math.inf  # requests, after which it is silent
         self.seconds = 0.0  # before each answer
         self.silent = False  # no answer: the connection is closed
         self.requests = 0
@@ -27,7 +29,7 @@ class Proxy:
 @contextmanager
 def proxy(server: str) -> Iterator[Proxy]:
     """A proxy before the server, on loopback."""
-    state = Proxy(server)
+    state, seen = Proxy(server), set[tuple[str, str]]()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -36,13 +38,15 @@ def proxy(server: str) -> Iterator[Proxy]:
             state.requests += 1
             length = int(self.headers.get("Content-Length", 0))
             body = self.rfile.read(length)
-            if state.silent:
+            if state.silent or state.requests > state.most:
                 self.close_connection = True
                 return
             time.sleep(state.seconds)
-            status = state.status
-            told, headers = b"<html>\n<h1>not now</h1>", {}
-            if not status or state.passing:
+            status, told, headers = state.status, b"<html>\n<h1>not now</h1>", {}
+            if state.forgetful and (self.command, self.path) not in seen:
+                seen.add((self.command, self.path))
+                status = 503
+            if not state.status:
                 got = requests.request(
                     self.command, state.server + self.path, data=body, headers=dict(self.headers), timeout=60
                 )
@@ -56,14 +60,14 @@ def proxy(server: str) -> Iterator[Proxy]:
             self.end_headers()
             self.wfile.write(told)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the library's names
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever)
+    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))  # seconds until it hears of its end
     thread.start()
     try:
         yield state
