@@ -33,19 +33,23 @@ def reason(error: Exception) -> str:
     if isinstance(error, StoreError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and not isinstance(error, RequestException):  # of a file, which it names
+        return text
     # Of what was not answered MLflow tells the whole history of its objects; the system's own words are enough.
     if told := re.search(r"\[Errno[^\"')]*", text):
         return told[0]
-    code = _status(error)
+    if "failed with exception" in text and not PAGE.search(text):
+        return "no answer in time" if "timed out" in text else "no answer"
+    return _answer(_status(error), text, shown=not PAGE.search(text) and not isinstance(error, HTTPError))
+
+
+def _answer(code: int, text: str, *, shown: bool) -> str:
+    """What to say of an answer that was not the wanted one; `shown` where the text is MLflow's own."""
     if code == http.HTTPStatus.UNAUTHORIZED:
         return "it wants a user and password, or others: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     if "Invalid Host header" in text:
         return "it is not to be reached by this name: start it with `mlflow server --allowed-hosts NAME`"
-    if PAGE.search(text) or isinstance(error, HTTPError):
-        return f"it answers {code} {http.client.responses.get(code, '')}".rstrip()
-    if "timed out" in text:
-        return "no answer in time"
-    return "no answer" if "failed with exception" in text else text.splitlines()[0]
+    return text.splitlines()[0] if shown else f"it answers {code} {http.client.responses.get(code, '')}".rstrip()
 
 
 def _status(error: Exception) -> int:
