@@ -45,8 +45,8 @@ def run(task: Callable[[Config], Any]) -> None:
     """Compose conf/ with the command line's overrides and call `task` with the result, once a job.
 
     Exits with code 2 after one line on stderr for what a user can mend, 1 where Hydra refuses the command line or
-    conf/, or where a sweep's job failed, and 128 + its number after a signal. With HYDRA_FULL_ERROR=1 errors keep their
-    tracebacks.
+    conf/, where a sweep's job failed or where a run could not be written, and 128 + its number after a signal. With
+    HYDRA_FULL_ERROR=1 errors keep their tracebacks.
     """
     full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Hydra would print an error over several lines and exit; told so, it lets the exception reach us.
@@ -68,7 +68,7 @@ def run(task: Callable[[Config], Any]) -> None:
         if isinstance(error, JobFailed):
             stop("the sweep failed, as told above", 1)
         if isinstance(error, UserError | OSError) and not isinstance(error, HydraException):
-            stop(_told(error), 2)
+            stop(_told(error), error.code if isinstance(error, UserError) else 2)
         if job.started:
             raise
         # Before a job starts, whatever is raised is about the command line or conf/.
@@ -139,7 +139,7 @@ class Job:
                 raise failed(_told(error)) from error
             if self.full_errors or not isinstance(error, MENDABLE) or isinstance(error, BrokenPipeError):
                 raise
-            stop(_told(error), 2)
+            stop(_told(error), error.code if isinstance(error, UserError) else 2)
 
 
 def check_stop_mark() -> None:

@@ -66,8 +66,24 @@ def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> No
     except (UserError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        stop(refused(error, "this command") if isinstance(error, OSError) else str(error), 2)
+        if isinstance(error, OSError):
+            stop(refused(error, "this command"), 2)
+        stop(str(error), error.code)
+    except Exception as error:
+        told = _told_by_store(error)
+        if told is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        stop(told, 2)
     sys.exit(code)
+
+
+def _told_by_store(error: Exception) -> str | None:
+    """What to say of a store that has ceased to answer; None of any other error."""
+    if "mlflow" not in sys.modules:
+        return None
+    from pipeline.tracking import refusal
+
+    return f"the MLflow store does not answer any more ({refusal.reason(error)})" if refusal.unusable(error) else None
 
 
 def settings(overrides: Sequence[str]) -> Config:

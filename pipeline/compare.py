@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import command
 from pipeline.config import Config, without_passwords
-from pipeline.errors import UserError
+from pipeline.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from pipeline.comparison.table import Compared
@@ -62,6 +62,8 @@ def compare(words: list[str], config: Config) -> "list[Compared]":
             own = answers.of(lookup, subject, config)
             if found and found[0].answers is not None:
                 paired = answers.paired(found[0].answers, own)
+        except StoreError:
+            raise
         except UserError as error:
             what = f"{'no test error of ' if own is None else ''}{subject.name}"
             sys.stderr.write(f"warning: {what}: {without_passwords(str(error))}\n")

@@ -16,6 +16,18 @@ ADVICE = {
 class UserError(Exception):
     """Bad input or a missing step: one line that says what, where, and what to do next."""
 
+    code = 2  # with which the process exits
+
+
+class StoreError(UserError):
+    """The MLflow store cannot be used."""
+
+
+class Unwritten(UserError):
+    """All has been done, but the store has not got all of it."""
+
+    code = 1
+
 
 class Diverged(UserError):
     """Training reached a loss that is not finite."""

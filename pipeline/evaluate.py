@@ -20,6 +20,7 @@ from pipeline.validation import check_batch_size
 
 if TYPE_CHECKING:
     from pipeline.model.evaluation import Evaluation
+    from pipeline.tracking.store import Store
 
 MODEL, HISTORY, RUN_ID = (MODELS / name for name in ("model.keras", "history.csv", "run_id"))
 PREDICTIONS, PLOTS = REPORTS / "predictions.csv", REPORTS / "plots"
@@ -41,7 +42,9 @@ def evaluate(config: Config) -> None:
     lowest = optimum.read(config)
     # TensorFlow takes seconds to import: only now that the configuration is known to be sound.
     from pipeline.model import evaluation, files
+    from pipeline.tracking.store import connect
 
+    store = connect(config.tracking)
     model = files.load(MODEL)
     if model.input_shape[1] != test.pixels.shape[1] or model.output_shape[1] != len(names):
         raise UserError(f"{MODEL} was trained on other data than prepared/ holds: run `dvc repro train`")
@@ -57,7 +60,7 @@ def evaluate(config: Config) -> None:
     log.info("expected calibration error %.2f %%", 100 * found.metrics["test/calibration_error"])
     least = "" if lowest.proven else "at least "
     log.info("training objective %.4f nats, %s%.4f above the optimum", objective, least, gap)
-    _track(config, found)
+    _track(config, found, store)
 
 
 def _write(config: Config, found: "Evaluation", names: list[str]) -> None:
@@ -74,14 +77,12 @@ def _write(config: Config, found: "Evaluation", names: list[str]) -> None:
     evaluation.draw(found.seen, found.classes, history, names, config.data.name, PLOTS)
 
 
-def _track(config: Config, found: "Evaluation") -> None:
+def _track(config: Config, found: "Evaluation", store: "Store") -> None:
     """Add metrics and files to the run that made the model, if it is in the store."""
     from pipeline.figures import evaluation
     from pipeline.tracking import datasets, search
-    from pipeline.tracking.run import Run
-    from pipeline.tracking.store import connect
+    from pipeline.tracking.run import find_run
 
-    store = connect(config.tracking)
     likely = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
     run_id = search.trained(store, sha256(MODEL), config_hash(config), likely)
     if run_id is None:
@@ -91,15 +92,15 @@ def _track(config: Config, found: "Evaluation") -> None:
             REPORTS,
         )
         return
-    run = Run(store, lambda: run_id)
+    run = find_run(store, config.tracking.experiment, REPORTS, run_id)
     run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
     run.metrics(found.metrics)
     run.metrics(found.by_class)
-    run.flush()
     for path in (PREDICTIONS, CLASSES):
         run.artifact(path)
     for name in evaluation.NAMES:
         run.artifact(PLOTS / name, "figures")
+    run.close()
     run.wait()
 
 

@@ -44,11 +44,11 @@ def train(config: Config) -> "Steps":
     from pipeline.tracking.processes import close_orphans
     from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
-    from pipeline.tracking.store import connect
+    from pipeline.tracking.store import connect_once
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     (folder / "run_id").unlink(missing_ok=True)  # of an earlier training into the same folder
-    store = connect(config.tracking)
+    store = connect_once(config.tracking)
     close_orphans(store)
     data_md5 = prepared.data_md5()
     with open_run(store, config, data_md5) as run:

@@ -45,8 +45,9 @@ class History:
         return self._found[key]
 
     def _read(self, tracking: Tracking) -> "Found":
-        from pipeline.tracking import provenance, search, store
+        from pipeline.tracking import patience, provenance, search, store
 
         if not store.has_experiment(tracking):
             return {}
-        return search.results(store.connect(tracking), self.data_md5, provenance.code_hash())
+        opened, code = store.connect_once(tracking), provenance.code_hash()
+        return patience.ask(lambda: search.results(opened, self.data_md5, code))

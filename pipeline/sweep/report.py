@@ -19,15 +19,15 @@ def _lines(jobs: Sequence[SweepJob], folder: Path, parent: str) -> Iterator[str]
     if ranked:
         yield from leaderboard.lines(jobs, MOST_ROWS)
     if len(ranked) > MOST_ROWS:
-        yield f"... and {len(ranked) - MOST_ROWS} more in {_near(folder / 'leaderboard.csv')}"
+        yield f"... and {len(ranked) - MOST_ROWS} more in {near(folder / 'leaderboard.csv')}"
     for job in jobs:
         if job.failure:
-            log = f"; see {_near(Path(job.folder) / 'train.log')}" if job.folder else ""
+            log = f"; see {near(Path(job.folder) / 'train.log')}" if job.folder else ""
             yield f"failed: {job.told}: {job.failure}{log}"
     if left := sum(job.left for job in jobs):
         yield f"not trained: {left} jobs, which the same command begins or repeats"
     seen = folder / "leaderboard.png" if ranked else folder
-    yield f"sweep {folder.name}: {_counted(jobs)}: run {parent}, {_near(seen)}"
+    yield f"sweep {folder.name}: {_counted(jobs)}: run {parent}, {near(seen)}"
     if ranked:
         job, best = ranked[0]
         error = f"{best.valid_error:.2%}"
@@ -47,7 +47,7 @@ def _counted(jobs: Sequence[SweepJob]) -> str:
     return ", ".join([f"{len(finished(jobs))} of {len(jobs)} jobs finished", *parts])
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
     """As one would type it from here: relative below this folder, else absolute."""
     here = path.absolute()
     return str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here)

@@ -19,6 +19,7 @@ from pipeline.files import write_text
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
 from pipeline.sweep.jobs import SweepJob, counts, finished, settings, tracking_of, varied
+from pipeline.tracking import patience
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -88,7 +89,7 @@ class Sweep:
         self.first = sum(1 for _ in self.folder.rglob(".hydra"))
         parent = self._parent(what, space, identity)
         try:
-            self._view(parent)
+            patience.ask(lambda: self._view(parent))
             yield parent
         except BaseException as error:
             self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
@@ -118,7 +119,7 @@ class Sweep:
                 self._mark.touch()  # for a job that could not do so: its process died
         finally:
             self.history.look_again()
-            for job, _ in waiting:
+            for job in (job for job, _ in waiting if not job.failure):
                 job.result = self.history.take(job, parent.id, only_its=True)
 
     def reuse(self, jobs: Sequence[SweepJob], parent: str) -> None:
@@ -161,12 +162,13 @@ class Sweep:
     def _parent(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> "Parent":
         from pipeline.tracking import parent, processes, provenance, store
 
-        opened = store.connect(tracking_of(self.config))
-        processes.close_orphans(opened)
+        opened = store.connect_once(tracking_of(self.config))
         tags = provenance.of_process(self.config.hydra.job.name, self.data_md5)
         key = hashlib.sha256("\n".join([*identity, tags["data.md5"], tags["code.hash"]]).encode()).hexdigest()
         tags |= {"sweep.id": self.folder.name, "output_dir": str(self.folder.absolute())}
-        return parent.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
+        with store.telling(opened.uri):
+            processes.close_orphans(opened)
+            return parent.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
 
     def _close(self, parent: "Parent", status: str) -> bool:
         """Tell how it went, and keep that and the leaderboard in the folder and in the parent run, which ends.
@@ -179,18 +181,19 @@ class Sweep:
             charts = views.told(parent.store, parent.id)
             sys.stdout.write(without_passwords(report.text(self.jobs, self.folder, parent.id, charts)))
             sys.stdout.flush()
-        ended = "FAILED"
+        ended, unwritten = "FAILED", None
         try:
-            self._keep(parent)
+            patience.ask(lambda: self._keep(parent))
             ended = status
         except Exception as error:  # noqa: BLE001 - a full disk, a server that is gone: whatever, the parent is to end
-            _tell_unwritten(parent, error, self.folder)
+            unwritten = error
         try:
-            parent.end(ended)
+            patience.ask(lambda: parent.end(ended))
         except Exception as error:  # noqa: BLE001 - as above
-            _tell_unwritten(parent, error, self.folder)
-            return False
-        return ended == status
+            unwritten = unwritten or error
+        if unwritten is not None:
+            _tell_unwritten(parent, unwritten, self.folder)
+        return unwritten is None
 
     def _view(self, parent: "Parent") -> None:
         """Prepare the charts of the jobs in MLflow's UI."""
@@ -218,5 +221,10 @@ class Sweep:
 
 
 def _tell_unwritten(parent: "Parent", error: Exception, folder: Path) -> None:
-    reason = without_passwords(str(error).splitlines()[0])
-    sys.stderr.write(f"error: run {parent.id} of the sweep could not be written ({reason}): see {folder}\n")
+    from pipeline.tracking import refusal
+
+    reason = without_passwords(refusal.reason(error))
+    sys.stderr.write(
+        f"error: run {parent.id} of the sweep could not be written ({reason}): mend the store, type "
+        f"`python -m pipeline.upload {report.near(folder)}` for jobs that are not written, and then the same command\n"
+    )

@@ -10,9 +10,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import UserError
-from pipeline.tracking import search
+from pipeline.tracking import refusal, search
 from pipeline.tracking.lookup import Lookup
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Store, telling
 from pipeline.tracking.subject import Subject
 
 History = Sequence[tuple[int, float]]  # step and value
@@ -48,17 +48,21 @@ class Account(Subject):
         return self._lookup.artifact(self._run, path)
 
     def files(self, folder: str) -> list[str]:
-        """Paths of the artifacts in a folder."""
-        try:
+        """Paths of the artifacts in a folder; none where there is no such folder.
+
+        Raises:
+            StoreError: the store does not tell them.
+        """
+        with telling(self._lookup.uri):
             return [item.path for item in self._lookup.client.list_artifacts(self.id, folder) if not item.is_dir]
-        except (MlflowException, OSError):
-            return []
 
     def other(self, run_id: str) -> "Account | None":
         """Another run of the store; None where it is no longer there."""
         try:
             return Account(self._lookup, self._lookup.client.get_run(run_id))
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
             return None
 
     def failed(self) -> "list[Account]":
@@ -82,7 +86,7 @@ class Account(Subject):
         try:
             self._lookup.client.log_text(self.id, text, path)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise UserError(f"{path} cannot be kept in run {self.id}: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{path} cannot be kept in run {self.id}: {refusal.reason(error)}") from error
 
 
 def _time(milliseconds: int) -> datetime:

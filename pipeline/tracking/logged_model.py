@@ -8,53 +8,59 @@ import functools
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, infer_signature
 from mlflow.tracking.context.registry import resolve_tags
+
+from pipeline.tracking.store import Store
 
 # What the model needs where it is served. Left to infer it, MLflow starts a process and takes 12 s a run.
 REQUIREMENTS = [f"{name}=={version(name)}" for name in ("mlflow", "tensorflow", "keras", "numpy")]
 
 
 class SavedModel:
-    """A model's files in a temporary folder, as MLflow wants them."""
+    """A trained model and what it answers to a few images, to be saved as MLflow wants it."""
 
     def __init__(self, model: Any, pixels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> None:
+        self._model, self._signature = model, infer_signature(pixels, probabilities)
+
+    def save(self, folder: Path) -> None:
+        """Write MLflow's folder of the model."""
         import mlflow.keras  # with the model already built, TensorFlow costs nothing more
 
-        self._folder = TemporaryDirectory(prefix="model-")
-        self._about = Model()
         # No input example: MLflow would read the model back to try it, for as long as all the rest of a run takes.
         # MLflow's flavour for TensorFlow would add the process's custom objects as a pickle, which is code.
         mlflow.keras.save_model(
-            model,
-            str(self._path),
-            mlflow_model=self._about,
-            signature=infer_signature(pixels, probabilities),
-            pip_requirements=REQUIREMENTS,
+            self._model, str(folder), mlflow_model=Model(), signature=self._signature, pip_requirements=REQUIREMENTS
         )
 
-    @property
-    def _path(self) -> Path:
-        return Path(self._folder.name) / "model"
 
-    def log(self, client: MlflowClient, experiment_id: str, run_id: str, params: Mapping[str, str]) -> str:
-        """Move the model to the store as this run's, and give its id there."""
-        with self._folder:
-            logged = client.create_logged_model(experiment_id, "model", run_id, _context(), dict(params))
-            self._about.artifact_path, self._about.run_id = logged.artifact_location, run_id
-            self._about.model_uuid = self._about.model_id = logged.model_id
-            self._about.save(str(self._path / "MLmodel"))
-            client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-            client.log_model_artifacts(logged.model_id, str(self._path))
-            client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        return str(logged.model_id)
+def log(store: Store, run_id: str, params: Mapping[str, str], folder: Path, *, again: bool) -> str:
+    """Give the store the model in the folder as this run's only one, and tell its id there.
+
+    `again` where an earlier attempt may have come half-way.
+    """
+    client, known = store.client, False
+    found = client.search_logged_models([store.experiment_id], f"source_run_id = '{run_id}'") if again else []
+    if found:
+        logged = found[0]
+        outputs = client.get_run(run_id).outputs
+        known = logged.model_id in [output.model_id for output in outputs.model_outputs]
+    else:
+        logged = client.create_logged_model(store.experiment_id, "model", run_id, _context(), dict(params))
+    about = Model.load(str(folder))
+    about.artifact_path, about.run_id = logged.artifact_location, run_id
+    about.model_uuid = about.model_id = logged.model_id
+    about.save(str(folder / "MLmodel"))
+    if not known:
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    client.log_model_artifacts(logged.model_id, str(folder))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    return str(logged.model_id)
 
 
 @functools.cache

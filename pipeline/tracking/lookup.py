@@ -104,6 +104,8 @@ class Lookup:
         try:
             logged = self.client.get_logged_model(outputs[0].model_id)
         except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
             raise UserError(f"run {subject.word}'s model is no longer in {self.told}") from error
         with store.telling(self.uri):
             if MODEL_FILE not in _paths(self.client.list_logged_model_artifacts(logged.model_id, "data")):

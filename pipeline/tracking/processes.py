@@ -10,9 +10,10 @@ from pathlib import Path
 from mlflow.entities import Run, RunStatus
 
 from pipeline.tracking import search
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Store, telling
 
 TAG = "process"
+UNEXPLAINED = "killed: its process ended without a word"
 RUNNING = "attributes.status = 'RUNNING'"
 RANDOM = 1 << 40  # the bit that Python's uuid sets in an address of its own invention, where there is no network card
 
@@ -39,12 +40,18 @@ def is_gone(process: str) -> bool:
     return now is None or started not in (now, "?")
 
 
+def is_at_work(process: str) -> bool:
+    """Whether a process of this machine is known to be there still."""
+    here, there = own().split(" "), process.split(" ")
+    return here[:3] == there[:3] and not is_gone(process)
+
+
 @functools.cache  # what is left by others is looked for once
 def close_orphans(store: Store) -> None:
     """End the experiment's RUNNING runs whose process is gone as KILLED."""
     for run in search.runs(store, RUNNING):
         if TAG in run.data.tags and is_gone(run.data.tags[TAG]):
-            _end(store, run, RunStatus.KILLED, "killed: its process ended without a word")
+            _end(store, run, RunStatus.KILLED, UNEXPLAINED)
 
 
 def end_as_failed(store: Store, folder: str, reason: str) -> None:
@@ -55,8 +62,9 @@ def end_as_failed(store: Store, folder: str, reason: str) -> None:
 
 
 def _end(store: Store, run: Run, status: int, reason: str) -> None:
-    store.client.set_tag(run.info.run_id, "failure", reason)
-    store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
+    with telling(store.uri):
+        store.client.set_tag(run.info.run_id, "failure", reason)
+        store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
 
 
 def _machine() -> str:

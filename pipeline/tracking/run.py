@@ -1,139 +1,149 @@
 """One training run in MLflow: opened, written in batches beside the training, and never left RUNNING."""
 
+import os
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from mlflow.entities import DatasetInput, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
+from hydra.core.hydra_config import HydraConfig
+from mlflow.entities import DatasetInput
 
 from pipeline.config import Config, params, without_passwords
-from pipeline.errors import Diverged, Stopped
-from pipeline.tracking import provenance
+from pipeline.errors import Diverged, Stopped, StoreError, Unwritten
+from pipeline.tracking import processes, provenance, refusal
+from pipeline.tracking.journal import Entry, Journal
 from pipeline.tracking.lane import Lane
 from pipeline.tracking.logged_model import SavedModel
 from pipeline.tracking.store import Store
+from pipeline.tracking.writer import Writer
 
 FLUSH_SECONDS = 3  # often enough to watch a run in the UI, seldom enough to cost nothing
-MOST_METRICS = 900  # in one batch, with a few tags: MLflow's own limit is 1000
-MOST_TAG_LETTERS = 500  # more than a table shows
 
 
 class Run:
     """A run to write into. Calls do not wait for the store, which gets what they write in their order.
 
-    Metrics and tags gather until the next flush. Where a write fails, one of the next calls raises what it raised.
+    All of it is in a journal in the output folder until the store has it. Metrics and tags gather until the next flush.
     """
 
-    def __init__(self, store: Store, identify: Callable[[], str]) -> None:
-        """The first write is to create the run, or to find it, and to give its id."""
-        self._client = store.client
-        self._experiment_id = store.experiment_id
-        self._lane = Lane(store.uri)
-        self._id = self._lane.post(identify)
-        self._params: dict[str, str] = {}
-        self._metrics: list[Metric] = []
-        self._tags: list[RunTag] = []
+    def __init__(self, store: Store, experiment: str, output: Path, first: Entry) -> None:
+        """The first entry is to create the run, or to find it."""
+        self._told = without_passwords(store.uri)
+        self._journal = Journal.begin(output)
+        self._writer = Writer(store, self._journal)
+        self._lane = Lane(store.uri, self._unwritten)
+        self._metrics: list[tuple[str, float, int, int]] = []
+        self._tags: dict[str, str] = {}
         self._flushed = time.monotonic()
-        self.written = self._lane.empty
-        self.wait = self._lane.wait
+        self._images = 0
+        self._created = first["write"] == "create"
+        self.written = self._lane.written
+        self.wait = self._lane.wait  # raises Unwritten
+        self._post({**first, "uri": self._told, "experiment": experiment, "process": processes.own()})
 
     @property
     def id(self) -> str:
-        """The run's id, once the run is there."""
-        return self._id.result()
-
-    def params(self, values: Mapping[str, str]) -> None:
-        """Set params, which the run's model will have too."""
-        self._params |= values
-        params = [Param(key, value) for key, value in values.items()]
-        self._lane.post(lambda: self._client.log_batch(self.id, params=params))
+        """The run's id, once the run is written."""
+        return self._writer.run_id
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Note metrics of a step; they reach the store within a few seconds."""
+        """Note metrics of a step; they reach the store within a few seconds.
+
+        Raises:
+            StoreError: the store has refused to begin the run.
+        """
+        refused = self._lane.failure
+        if refused is not None and not self.id:
+            self._lane.told = True
+            raise StoreError(f"the MLflow store {self._told} begins no run ({refusal.reason(refused)})") from refused
         self._metrics += _metrics(values, step)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Note tags."""
-        self._tags += [RunTag(key, value) for key, value in values.items()]
+        self._tags |= values
 
     def flush(self) -> None:
         """Write what has gathered."""
-        self._lane.post(self._batch())
+        if self._metrics or self._tags:
+            self._post({"write": "batch", "metrics": self._metrics, "tags": self._tags})
+        self._metrics, self._tags = [], {}
         self._flushed = time.monotonic()
 
     def inputs(self, datasets: Sequence[DatasetInput]) -> None:
         """Note which data the run uses."""
-
-        def write() -> None:
-            try:
-                self._client.log_inputs(self.id, datasets)
-            except MlflowException:
-                # PostgreSQL refuses a data set that another run has just added: now MLflow finds that one.
-                self._client.log_inputs(self.id, datasets)
-
-        self._lane.post(write)
+        told = [{"dataset": dict(each.dataset), "tags": {tag.key: tag.value for tag in each.tags}} for each in datasets]
+        self._post({"write": "inputs", "datasets": told})
 
     def image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
         """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""
-        self._lane.post(lambda: self._client.log_image(self.id, image, key=key, step=step))
+        folder = self._journal.place()
+        np.save(folder / "image.npy", image)
+        which = {"key": key, "step": step, "time": _now(), "uuid": uuid.uuid4().hex, "first": not self._images}
+        self._images += 1
+        self._post({"write": "image", "files": folder.name, **which})
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        """Keep a copy of the file, in a folder of the run's, as it will be when its turn comes."""
-        self._lane.post(lambda: self._client.log_artifact(self.id, str(path), folder or None))
+        """Keep a copy of the file as it is now, in a folder of the run's."""
+        place = self._journal.place()
+        shutil.copyfile(path, place / path.name)
+        self._post({"write": "files", "files": place.name, "to": folder})
 
     def artifacts(self, folder: Path) -> None:
         """Keep a copy of the folder, under its name."""
-        self._lane.post(lambda: self._client.log_artifacts(self.id, str(folder), folder.name))
+        place = self._journal.place()
+        shutil.copytree(folder, place, dirs_exist_ok=True)
+        self._post({"write": "files", "files": place.name, "to": folder.name})
 
     def text(self, text: str, path: str) -> None:
         """Keep a text as a file."""
-        self._lane.post(lambda: self._client.log_text(self.id, text, path))
+        place = self._journal.place()
+        where = Path(path)
+        (place / where.name).write_text(text, encoding="utf-8")
+        self._post({"write": "files", "files": place.name, "to": "" if where.parent == Path() else str(where.parent)})
 
     def model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
         """Keep the model. The figures are metrics of both, model and run."""
-
-        def write() -> None:
-            model_id = saved.log(self._client, self._experiment_id, self.id, self._params)
-            self._client.log_batch(self.id, metrics=_metrics(figures, 0, model_id))
-
-        self._lane.post(write)
+        place = self._journal.place()
+        saved.save(place / "model")
+        self._post({"write": "model", "files": f"{place.name}/model", "metrics": _metrics(figures, 0)})
 
     def end(self, ending: "Ending") -> None:
-        """Write what is left and end the run so, or as failed where it could not be written."""
+        """Write what is left and end the run so, or as failed where the store refuses to have it written."""
+        self.flush()
+        self._post({"write": "end", "time": _now(), **ending._asdict()})
+        self.close()
 
-        def write(unwritten: Exception | None) -> None:
-            if self._id.exception() is not None:
-                return  # there is no run
-            status, failure = ending if ending.failure else Ending.by(unwritten)
-            if failure:
-                self.tags({"failure": failure[:MOST_TAG_LETTERS]})
-            try:
-                self._batch()()
-            except Exception:
-                status = "FAILED"
-                raise
-            finally:
-                self._client.set_terminated(self.id, status)
+    def close(self) -> None:
+        """Write what is left: nothing more will be."""
+        self.flush()
+        self._lane.end(self._close)
 
-        self._lane.end(write)
+    def _post(self, entry: Entry) -> None:
+        self._journal.add(entry)
+        self._lane.post(partial(self._writer.write, entry))
 
-    def _batch(self) -> Callable[[], None]:
-        """The writing of what has gathered."""
-        metrics, self._metrics, tags, self._tags = self._metrics, [], self._tags, []
+    def _unwritten(self, failure: Exception) -> Unwritten:
+        where = os.path.relpath(self._journal.output)
+        return Unwritten(
+            f"the run could not be written to {self._told} ({refusal.reason(failure)}): when the store is mended, "
+            f"`python -m pipeline.upload {where}` writes it"
+        )
 
-        def write() -> None:
-            for start in range(0, max(len(metrics), bool(tags)), MOST_METRICS):
-                some = metrics[start : start + MOST_METRICS]
-                self._client.log_batch(self.id, metrics=some, tags=() if start else tags)
-
-        return write
+    def _close(self, failure: Exception | None) -> None:
+        if failure is None:
+            self._journal.discard()
+        elif self._created and self.id and not refusal.passing(failure):
+            with suppress(Exception):  # the journal has it all
+                self._writer.fail(str(failure))
 
 
 class Ending(NamedTuple):
@@ -158,11 +168,16 @@ def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
 
     Its last writes may still be on their way after the context: `wait` for them, or `lane.drain` after an exception.
     """
-    name, tags = provenance.run_name(config), provenance.of_job(config, data_md5)
-    run = Run(store, lambda: str(store.client.create_run(store.experiment_id, tags=tags, run_name=name).info.run_id))
+    first = {
+        "write": "create",
+        "name": provenance.run_name(config),
+        "start": _now(),
+        "tags": provenance.of_job(config, data_md5),
+        "params": params(config),
+    }
+    run = Run(store, config.tracking.experiment, Path(HydraConfig.get().runtime.output_dir), first)
     ending = Ending()
     try:
-        run.params(params(config))
         run.text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
         run.artifacts(provenance.files())
         yield run
@@ -173,6 +188,16 @@ def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
         run.end(ending)
 
 
-def _metrics(values: Mapping[str, float], step: int, model_id: str | None = None) -> list[Metric]:
-    now = time.time_ns() // 1_000_000
-    return [Metric(name, value, now, step, model_id) for name, value in values.items()]
+def find_run(store: Store, experiment: str, output: Path, run_id: str) -> Run:
+    """A run of the store, to be written into once more; what is not written yet is kept in the output folder."""
+    return Run(store, experiment, output, {"write": "find", "run_id": run_id})
+
+
+def _metrics(values: Mapping[str, float], step: int) -> list[tuple[str, float, int, int]]:
+    now = _now()
+    return [(name, float(value), now, step) for name, value in values.items()]
+
+
+def _now() -> int:
+    """Milliseconds, as MLflow has them."""
+    return time.time_ns() // 1_000_000

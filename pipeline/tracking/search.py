@@ -6,7 +6,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.entities import ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Store, telling
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,18 @@ def trained(store: Store, model_sha256: str, config_hash: str, likely: str | Non
 
 
 def runs(store: Store, wanted: str) -> list[MlflowRun]:
-    """All matching runs of the experiment, the latest first."""
+    """All matching runs of the experiment, the latest first.
+
+    Raises:
+        StoreError: the store does not tell them.
+    """
     found: list[MlflowRun] = []
     token: str | None = None
     while True:
-        page = store.client.search_runs(
-            [store.experiment_id], wanted, ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time DESC"], token
-        )
+        with telling(store.uri):
+            page = store.client.search_runs(
+                [store.experiment_id], wanted, ViewType.ACTIVE_ONLY, 1000, ["attributes.start_time DESC"], token
+            )
         found += page
         token = page.token
         if not token:

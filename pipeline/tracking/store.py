@@ -10,13 +10,15 @@ import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.config import Tracking, without_passwords
-from pipeline.errors import UserError
+from pipeline.errors import StoreError, UserError
 from pipeline.files import writing
 from pipeline.paths import home
-from pipeline.tracking import GIVEN_URI
+from pipeline.tracking import GIVEN_URI, refusal
 
 SQLITE = "sqlite:///"
 MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy takes it for parameters, MLflow for a letter
@@ -29,6 +31,9 @@ class Store:
     client: MlflowClient = field(compare=False)
     uri: str
     experiment_id: str
+
+
+_opened: dict[tuple[str, str], Store] = {}  # by address and experiment
 
 
 def uri(tracking: Tracking) -> str:
@@ -88,7 +93,16 @@ def connect(tracking: Tracking) -> Store:
         if not exists(tracking):
             _create(Path(where.removeprefix(SQLITE)))
         client = MlflowClient(where)
-        return Store(client, where, _experiment(client, tracking, where))
+        return Store(client, where, _experiment(client, tracking.experiment, where))
+
+
+def connect_once(tracking: Tracking) -> Store:
+    """As `connect`, but a store that this process has opened before is not asked again: it may not answer now."""
+    where = uri(tracking)
+    mlflow.set_tracking_uri(where)
+    if (where, tracking.experiment) not in _opened:
+        _opened[where, tracking.experiment] = connect(tracking)
+    return _opened[where, tracking.experiment]
 
 
 def look(tracking: Tracking) -> MlflowClient:
@@ -112,17 +126,14 @@ def telling(where: str) -> Iterator[None]:
     """Tell in one line why the store cannot be used.
 
     Raises:
-        UserError: it cannot, for whatever reason MLflow or the system give.
+        StoreError: it cannot, for whatever reason MLflow or the system give.
     """
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        # For a refused connection MLflow tells the whole history of its objects; the system's own words are enough.
-        told = re.search(r"\[Errno[^\"')]*", str(error))
-        reason = told[0] if told else str(error).splitlines()[0]
-        raise UserError(
-            f"the MLflow store {without_passwords(where)} cannot be used ({reason}): mend or start it, or choose "
-            "another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
+        raise StoreError(
+            f"the MLflow store {without_passwords(where)} cannot be used ({refusal.reason(error)}): mend or start it, "
+            "or choose another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
 
 
@@ -132,15 +143,22 @@ def _create(path: Path) -> None:
         MlflowClient(f"{SQLITE}{temporary}").search_experiments()
 
 
-def _experiment(client: MlflowClient, tracking: Tracking, where: str) -> str:
+def _experiment(client: MlflowClient, name: str, where: str) -> str:
     """The experiment's id; a new one is created."""
-    experiment = client.get_experiment_by_name(tracking.experiment)
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(tracking.experiment, _artifacts(where, tracking.experiment)))
+        experiment = client.get_experiment(client.create_experiment(name, _artifacts(where, name)))
     if experiment.lifecycle_stage == "deleted":
         raise UserError(
-            f"MLflow experiment {tracking.experiment!r} was deleted: restore it with `mlflow experiments restore "
+            f"MLflow experiment {name!r} was deleted: restore it with `mlflow experiments restore "
             f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
+        )
+    location = local_file_uri_to_path(experiment.artifact_location)
+    if not where.startswith(SQLITE) and is_local_uri(experiment.artifact_location) and not Path(location).is_dir():
+        raise UserError(
+            f"the MLflow store {without_passwords(where)} keeps the artifacts of experiment {name!r} in {location}, a "
+            "folder that is not on this machine: start it with `mlflow server --serve-artifacts` and choose another "
+            "tracking.experiment"
         )
     return str(experiment.experiment_id)
 

@@ -108,7 +108,7 @@ def test_parent_ends_where_its_files_cannot_be_kept(changeable: Project) -> None
     done = changeable.stage("train", "-m", *words)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    assert re.search(r"^error: run \w+ of the sweep could not be written \(.*\): see ", done.stderr, re.MULTILINE)
+    assert re.search(r"^error: run \w+ of the sweep could not be written \(.*\): mend ", done.stderr, re.MULTILINE)
     (parent,) = parents(changeable.folder)
     assert parent.info.status == "FAILED"
     assert "RUNNING" not in {run.info.status for run in runs(changeable.folder)}

@@ -26,16 +26,18 @@ def opened(tmp_path: Path) -> store.Store:
     return store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))
 
 
-def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store) -> None:
+def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store, tmp_path: Path) -> None:
     """In the store's records, in the run, and file for file: the UI, `models:/` and `runs:/` know only these."""
     model = softmax.build(64, 10, 16.0, "he_normal", 1)
     pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
     probabilities = model(pixels).numpy()
-    created = [opened.client.create_run(opened.experiment_id).info.run_id for _ in range(2)]
-    ours = Run(opened, lambda: created[0])
-    ours.params(PARAMS)
+    ours = Run(
+        opened, "digits", tmp_path, {"write": "create", "name": "ours", "start": 0, "tags": {}, "params": PARAMS}
+    )
     ours.model(SavedModel(model, pixels, probabilities), FIGURES)
+    ours.close()
     ours.wait()
+    created = [ours.id, opened.client.create_run(opened.experiment_id).info.run_id]
     with mlflow.start_run(run_id=created[1]):
         mlflow.log_params(PARAMS)
         mlflow.log_metrics(FIGURES, step=0)

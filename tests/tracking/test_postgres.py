@@ -4,7 +4,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from pipeline.config import Data
 from pipeline.data.labelled import LabelledImages
 from pipeline.tracking import datasets
 from pipeline.tracking.lane import THREADS
-from pipeline.tracking.run import Run
+from pipeline.tracking.run import find_run
 from pipeline.tracking.store import Store
 from tests.support.postgres import postgresql
 from tests.support.project import Project
@@ -24,7 +24,7 @@ from tests.support.stores import client_of, runs_of
 
 pytestmark = pytest.mark.postgres
 
-OWN = ("output_dir", "sweep.id", "process", "mlflow.parentRunId")  # tags that differ from sweep to sweep
+OWN = ("output_dir", "sweep.id", "process", "mlflow.parentRunId", "journal")  # tags that differ from sweep to sweep
 # Twelve jobs in two banks.
 GRID = ("train.learning_rate=0.1,0.2,0.3", "train.l2=0,0.001", "train.batch_size=48,64", "train.epochs=12")
 
@@ -112,16 +112,17 @@ def states(client: MlflowClient) -> list[str]:
     return sorted(run.info.status for run in runs_of(client, "interrupted") if "valid/error" in run.data.metrics)
 
 
-def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str) -> None:
+def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str, tmp_path: Path) -> None:
     """MLflow looks for a data set and then adds it: of those that do so together PostgreSQL lets in one."""
     client = MlflowClient(server)
     data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
     for number in range(5):
         store = Store(client, server, client.create_experiment(f"together {number}"))
         ids = [client.create_run(store.experiment_id).info.run_id for _ in range(THREADS)]
-        together = [Run(store, partial(str, run_id)) for run_id in ids]
+        together = [find_run(store, "together", tmp_path, run_id) for run_id in ids]
         for run in together:
             run.inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
         for run in together:
+            run.close()
             run.wait()
         assert all(len(client.get_run(run_id).inputs.dataset_inputs) == 1 for run_id in ids)

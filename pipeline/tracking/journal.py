@@ -1,0 +1,68 @@
+"""What is to be written of a run, on disk in its output folder until the store has all of it."""
+
+import json
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+FOLDER = "unwritten"  # in an output folder; each journal is a folder in it
+LINES = "journal.jsonl"
+
+Entry = dict[str, Any]
+
+
+class Journal:
+    """A line of JSON for each write, and beside them the files that they speak of.
+
+    The first entry says which run it is, by a `key` that no other run has.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.output = folder.parent.parent
+        self.key = folder.name
+        self._files = 0
+
+    @classmethod
+    def begin(cls, output: Path) -> "Journal":
+        """A new one in the output folder."""
+        journal = cls(output.absolute() / FOLDER / uuid.uuid4().hex)
+        journal.folder.mkdir(parents=True)
+        return journal
+
+    def add(self, entry: Entry) -> None:
+        """Note a write."""
+        with (self.folder / LINES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def place(self) -> Path:
+        """A new folder for the files of the next entry."""
+        self._files += 1
+        folder = self.folder / f"{self._files:06}"
+        folder.mkdir()
+        return folder
+
+    def entries(self) -> list[Entry]:
+        """All writes in their order; a line that a kill has cut off is none."""
+        found: list[Entry] = []
+        with suppress(json.JSONDecodeError):
+            for line in (self.folder / LINES).read_text(encoding="utf-8").splitlines():
+                found.append(json.loads(line))  # noqa: PERF401 - what came before a broken line is kept
+        return found
+
+    def touched(self) -> int:
+        """When the last write was noted, in milliseconds."""
+        return (self.folder / LINES).stat().st_mtime_ns // 1_000_000
+
+    def discard(self) -> None:
+        """Remove it: the store has everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # another run's journal is there
+            self.folder.parent.rmdir()
+
+
+def journals(folder: Path) -> list[Journal]:
+    """Those of an output folder, or of a sweep's folder, in which each job has its own."""
+    return [Journal(path.parent) for path in sorted(folder.absolute().glob(f"**/{FOLDER}/*/{LINES}"))]
