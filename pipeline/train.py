@@ -41,7 +41,7 @@ def train(config: Config) -> "Steps":
     from pipeline.model.head import Head
     from pipeline.tracking import datasets
     from pipeline.tracking.logged_model import SavedModel
-    from pipeline.tracking.processes import close_orphans
+    from pipeline.tracking.processes import close_orphans_of_before
     from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
     from pipeline.tracking.store import connect_once
@@ -49,7 +49,7 @@ def train(config: Config) -> "Steps":
     folder = Path(HydraConfig.get().runtime.output_dir)
     (folder / "run_id").unlink(missing_ok=True)  # of an earlier training into the same folder
     store = connect_once(config.tracking)
-    close_orphans(store)
+    close_orphans_of_before(store)
     data_md5 = prepared.data_md5()
     with open_run(store, config, data_md5) as run:
         run.inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))

@@ -175,7 +175,7 @@ class Sweep:
 
         Whether that could be done: if not, it is told, and is no reason to forget why the sweep has ended.
         """
-        from pipeline.tracking import views
+        from pipeline.tracking import processes, views
 
         with suppress(BrokenPipeError):  # nobody reads any more
             charts = views.told(parent.store, parent.id)
@@ -183,6 +183,7 @@ class Sweep:
             sys.stdout.flush()
         ended, unwritten = "FAILED", None
         try:
+            patience.ask(lambda: processes.close_orphans(parent.store))  # of a pool of which a worker was killed
             patience.ask(lambda: self._keep(parent))
             ended = status
         except Exception as error:  # noqa: BLE001 - a full disk, a server that is gone: whatever, the parent is to end

@@ -46,7 +46,12 @@ def is_at_work(process: str) -> bool:
     return here[:3] == there[:3] and not is_gone(process)
 
 
-@functools.cache  # what is left by others is looked for once
+@functools.cache
+def close_orphans_of_before(store: Store) -> None:
+    """End what other processes have left, once for all jobs of this one."""
+    close_orphans(store)
+
+
 def close_orphans(store: Store) -> None:
     """End the experiment's RUNNING runs whose process is gone as KILLED."""
     for run in search.runs(store, RUNNING):

@@ -76,8 +76,9 @@ def test_evaluate_without_its_run_still_reports(changeable: Project) -> None:
     The classes' names are those of the data, as they are.
     """
     names = ["$x_{1}", "50 %", "<b>", "猫", 'a,"b"', "x" * 300, "6", "T-shirt/top", "é", "i"]
-    summary = changeable.folder / "prepared/summary.json"
-    summary.write_text(json.dumps(json.loads(summary.read_text()) | {"classes": names}))
+    classes = changeable.folder / "prepared/classes.json"
+    classes.unlink()
+    classes.write_text(json.dumps(names))
     done = changeable.stage("evaluate")
     assert done.returncode == 0, done.stderr
     assert "no finished run in" in done.stdout

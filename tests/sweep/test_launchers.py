@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.project import Project
@@ -198,3 +200,25 @@ def test_other_stages_sweep_as_with_the_basic_launcher(changeable: Project) -> N
     done = changeable.stage("preprocess", "-m", "tracking.experiment=a,b")
     assert done.returncode == 0, done.stderr
     assert "Launching 2 jobs locally" in done.stdout
+
+
+def test_worker_that_is_killed_leaves_no_run_running(changeable: Project) -> None:
+    """As where memory runs out: joblib ends all its workers, and the same command goes on."""
+    endless = ("train.learning_rate=0.1,0.2", "train.epochs=1000000", "train.patience=1000000")
+    process = changeable.start("train", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *endless)
+    try:
+        end = time.monotonic() + 120
+        logs = changeable.folder.glob
+        while sum(" epoch 1:" in log.read_text() for log in logs("outputs/sweep/*/*/train.log")) < 2:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+        children = psutil.Process(process.pid).children(recursive=True)
+        next(child for child in children if "LokyProcess-1" in child.cmdline()).kill()
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "Traceback" not in told
+    assert [run.info.status for run in runs(changeable.folder)] == ["KILLED"] * 2
+    (parent,) = parents(changeable.folder)
+    assert parent.info.status == "FAILED"

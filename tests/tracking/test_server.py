@@ -73,13 +73,14 @@ def test_run_and_its_files_go_to_the_server(changeable: Project, server: str, fo
 def test_training_ends_with_the_command_that_uploads_it_later(changeable: Project, server: str) -> None:
     """Where the server is gone for good: one line, exit code 1, and nothing that was learned is lost."""
     where = ["tracking=server", "tracking.experiment=gone", "hydra.run.dir=out", "train.epochs=15"]
+    where.append("tracking.weight_images_every=1")  # several writes an epoch
     impatient = (
         "import runpy, sys; from pipeline.tracking import patience; patience.SECONDS = 1\n"
         f"sys.argv = ['train', *{where}, 'tracking.uri=' + sys.argv[1]]\n"
         "runpy.run_module('pipeline.train', run_name='__main__', alter_sys=True)"
     )
     with proxy(server) as between:
-        between.most = 30  # of about fifty
+        between.most = 30  # of more than fifty
         done = changeable.run(sys.executable, "-c", impatient, between.url)
         assert done.returncode == 1
         (warning, error) = done.stderr.splitlines() if "\n" in done.stderr.strip() else ("", done.stderr.strip())
