@@ -10,8 +10,9 @@ import pytest
 from tests.support import project
 from tests.support.project import Project
 
-# A shell's background jobs ignore Ctrl-C, and so would the commands that the tests interrupt.
+# A shell's background jobs ignore Ctrl-C, those of nohup a hang-up, and so would the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,8 @@ def read(data: Data, folder: Path) -> Sets:
     Raises:
         UserError: a file is missing, is not the one that the configuration names, or is not sound.
     """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not there: run `dvc repro data.dvc`")
     layout = layouts.find(folder, "") if data.files is None else _published(data.name, data.files, folder)
     return checked(layout.read(), data, folder)
 

@@ -170,7 +170,7 @@ def test_run_of_a_living_process_is_not_closed(changeable: Project) -> None:
     }
 
 
-@pytest.mark.parametrize("launcher", ["bank", "basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["bank", "joblib"])
 def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
     """With sweep.on_failure=stop; what had not begun, or was in training, is no failure."""
     done = changeable.stage(

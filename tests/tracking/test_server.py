@@ -150,8 +150,11 @@ def check(client: MlflowClient, experiment: str) -> MlflowRun:
     return run
 
 
-def test_run_is_whole_though_each_answer_was_lost_once(between: Proxy, server: str, tmp_path: Path) -> None:
+def test_run_is_whole_though_each_answer_was_lost_once(
+    between: Proxy, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server has done what it answers 503 to: made again, a write leaves no second run, model, image or point."""
+    monkeypatch.setattr(patience, "SECONDS", 60)  # one write has a dozen requests, and each is to be made twice
     opened = store.connect(tracking(between.url, "forgotten"))
     between.forgetful = True
     told(opened, "forgotten", tmp_path).wait()

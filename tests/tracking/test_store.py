@@ -77,16 +77,16 @@ def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Pat
 
 
 def test_trainings_that_start_together_on_a_new_store_lose_nothing(changeable: Project) -> None:
-    """Eight whole processes: every run and metric is there, and none was refused because the file was locked."""
+    """Five whole processes: every run and metric is there, and none was refused because the file was locked."""
     processes = [
-        changeable.start("train", "train.epochs=30", f"train.learning_rate=0.{number}") for number in range(1, 9)
+        changeable.start("train", "train.epochs=30", f"train.learning_rate=0.{number}") for number in range(1, 6)
     ]
     for process in processes:
         printed, told = process.communicate(timeout=300)
         assert process.returncode == 0, told
         assert "locked" not in printed + told
     found = runs(changeable.folder)
-    assert len({run.info.run_name for run in found}) == 8
+    assert len({run.info.run_name for run in found}) == 5
     client = client_of(changeable.folder)
     for run in found:
         assert run.info.status == "FINISHED"
