@@ -95,5 +95,5 @@ def settings(overrides: Sequence[str]) -> Config:
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             return resolve(compose("config", list(overrides)))
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, OverflowError) as error:
         raise UserError(refusals.one_line(error)) from error

@@ -129,7 +129,7 @@ def _try_setting(override: str, found: Report) -> None:
     try:
         config = resolve(compose("config", [override]))
         assert isinstance(config, Config)
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+    except (UserError, HydraException, OmegaConfBaseException, OverflowError) as error:
         told = str(error) if isinstance(error, UserError) else refusals.one_line(error)
         found.counts["settings refused"] += 1
         found.counts["other errors than one line"] += "\n" in told or not told
