@@ -1,4 +1,4 @@
-"""Kill, spoil and starve the pipeline, count what was lost, and write benchmarks/reliability.md; about an hour.
+"""Kill, spoil and starve the pipeline, count what was lost, and write benchmarks/reliability.md.
 
 python -m benchmarks.torture
 python -m benchmarks.torture stages    one part alone, which is printed and not written

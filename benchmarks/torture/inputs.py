@@ -39,7 +39,7 @@ VALUES = (
 
 def report() -> Report:
     """Try all of them."""
-    chance = random.Random(SEED)  # noqa: S311 nothing is secret here, and the same files come out each time
+    chance = random.Random(SEED)  # noqa: S311 - nothing is secret here, and the same files come out each time
     found = Report(f"Files and settings spoilt at random (seed {SEED})", TRIED, FAULTS)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(FILES):
@@ -69,7 +69,7 @@ def _try_file(folder: Path, chance: random.Random, found: Report) -> None:
         found.counts["downloads changed by what was refused"] += before != {
             entry: entry.stat().st_ino for entry in downloads.rglob("*")
         }
-    except Exception as error:  # noqa: BLE001 whatever it is, it is what is counted
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
         found.counts["other errors than one line"] += 1
         found.notes.append(f"{file.name}: {error!r}")
     file.write_bytes(sound)
@@ -135,6 +135,6 @@ def _try_setting(override: str, found: Report) -> None:
         found.counts["other errors than one line"] += "\n" in told or not told
         if "\n" in told or not told:
             found.notes.append(f"{override}: {told!r}")
-    except Exception as error:  # noqa: BLE001 whatever it is, it is what is counted
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
         found.counts["other errors than one line"] += 1
         found.notes.append(f"{override}: {error!r}")

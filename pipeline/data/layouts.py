@@ -194,8 +194,8 @@ def _pictures(folder: Path, classes: list[str]) -> Pair:
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             if images[-1].shape != images[0].shape:
-                sizes = ("x".join(map(str, image.shape)) for image in (images[-1], images[0]))
-                raise UserError(f"{path} has {next(sizes)} pixels, {files[0][0]} {next(sizes)}: bring all to one size")
+                size, first = ("x".join(map(str, image.shape)) for image in (images[-1], images[0]))
+                raise UserError(f"{path} has {size} pixels, {files[0][0]} {first}: bring all to one size")
             bar.update()
     if not files:
         raise UserError(f"{folder} has no classes: there must be a folder with pictures for each")

@@ -58,9 +58,9 @@ def _array(arrays: Any, name: str, path: Path) -> npt.NDArray[Any]:
 
 
 def _images(array: npt.NDArray[Any], what: str) -> npt.NDArray[np.uint8]:
-    if array.ndim == 4 and array.shape[3] == 1:  # noqa: PLR2004 Keras' own form: one channel
+    if array.ndim == 4 and array.shape[3] == 1:  # noqa: PLR2004 - Keras' own form: one channel
         array = array[..., 0]
-    if array.ndim != 3:  # noqa: PLR2004 images, height, width
+    if array.ndim != 3:  # noqa: PLR2004 - images, height, width
         raise UserError(f"{what} has the shape {array.shape}: grey images are (images, height, width)")
     if not array.size:
         raise UserError(f"{what} is empty: its shape is {array.shape}")
@@ -89,7 +89,7 @@ def _remedy(array: npt.NDArray[Any]) -> str:
 
 def _labels(array: npt.NDArray[Any], what: str) -> npt.NDArray[np.intp]:
     if array.ndim != 1:
-        hint = "; of one-hot rows save `y.argmax(axis=1)`" if array.ndim == 2 and array.shape[1] > 1 else ""  # noqa: PLR2004
+        hint = "; of one-hot rows save `y.argmax(axis=1)`" if array.ndim == 2 and array.shape[1] > 1 else ""  # noqa: PLR2004 - rows of them
         raise UserError(f"{what} has the shape {array.shape}: labels are (images,){hint}")
     if array.dtype.kind not in "iu":
         raise UserError(f"{what} holds {array.dtype}: labels are whole numbers")

@@ -7,6 +7,8 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import IO
 
+from pipeline.data.idx import GZIP
+
 CHUNK = 1 << 16  # bytes
 SECONDS_A_CHUNK = 10  # the least speed of a mirror is thus 6.5 kB/s, its answer's beginning included
 
@@ -50,7 +52,7 @@ def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for number, chunk in enumerate(chunks):
         if number == 0 and chunk[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
             raise SourceError("it gave an HTML page instead of the file")
-        if number == 0 and chunk.startswith(b"\x1f\x8b"):
+        if number == 0 and chunk.startswith(GZIP):
             inflate = zlib.decompressobj(wbits=31)
         if inflate is None:
             yield chunk
