@@ -9,6 +9,7 @@ from requests import HTTPError, RequestException
 from pipeline.errors import StoreError
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP states that may be others a moment later
+AUTOFLUSH = re.compile(r"^\(raised as a result of Query-invoked autoflush.*\n")  # SQLAlchemy's, before the reason
 PAGE = re.compile(r"failed with error code (\d{3}) != |too many (\d{3}) error responses")  # without MLflow's own words
 
 
@@ -32,7 +33,7 @@ def reason(error: Exception) -> str:
     """Why a store cannot be used, in a few words, and what to do if it is known."""
     if isinstance(error, StoreError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    text = str(error) or type(error).__name__
+    text = AUTOFLUSH.sub("", str(error)) or type(error).__name__
     if isinstance(error, OSError) and not isinstance(error, RequestException):  # of a file, which it names
         return text
     # Of what was not answered MLflow tells the whole history of its objects; the system's own words are enough.

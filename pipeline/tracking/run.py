@@ -143,7 +143,7 @@ class Run:
             self._journal.discard()
         elif self._created and self.id and not refusal.passing(failure):
             with suppress(Exception):  # the journal has it all
-                self._writer.fail(str(failure))
+                self._writer.fail(refusal.reason(failure))
 
 
 class Ending(NamedTuple):
