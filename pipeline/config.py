@@ -18,7 +18,6 @@ from omegaconf import MISSING, OmegaConf
 from pipeline.paths import ROOT
 
 MOST_LETTERS = 6000  # of a param: MLflow's own limit
-CUT = "... (the whole is in provenance/config.yaml)"
 
 
 @dataclass
@@ -168,12 +167,13 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def params(config: Config) -> dict[str, str]:
     """What MLflow shows of a run's settings: all of them, but how its sweep was run and what promotion asks."""
     shown = ((key, value) for key, value in flatten(config) if not key.startswith(("sweep.", "promotion.")))
-    return {key: _shortened(without_passwords(str(value))) for key, value in shown}
+    return {key: shortened(without_passwords(str(value)), "provenance/config.yaml") for key, value in shown}
 
 
-def _shortened(value: str) -> str:
-    """As MLflow takes it; what is cut says so, and where the whole is."""
-    return value if len(value) <= MOST_LETTERS else value[: MOST_LETTERS - len(CUT)] + CUT
+def shortened(value: str, whole: str) -> str:
+    """A param as MLflow takes it; what is cut says so, and which of the run's files has the whole."""
+    cut = f"... (the whole is in {whole})"
+    return value if len(value) <= MOST_LETTERS else value[: MOST_LETTERS - len(cut)] + cut
 
 
 def without_passwords(text: str) -> str:

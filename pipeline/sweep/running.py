@@ -208,7 +208,8 @@ class Sweep:
     def _keep(self, parent: "Parent") -> None:
         ranked = finished(self.jobs)
         title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
-        for path in leaderboard.write(self.jobs, title, self.folder, grid=self.grid):
+        written = leaderboard.write(self.jobs, title, self.folder, grid=self.grid)
+        for path in (*written, self.folder / "multirun.yaml"):
             parent.artifact(path)
         parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
         parent.note(counts(self.jobs), {})

@@ -9,13 +9,12 @@ from pathlib import Path
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from pipeline.config import without_passwords
+from pipeline.config import shortened, without_passwords
 from pipeline.tracking import search
 from pipeline.tracking.search import Result
 from pipeline.tracking.store import Store
 
 KEY = "sweep.key"
-MOST_LETTERS = 6000  # of a param: MLflow's own limit
 
 
 class Parent:
@@ -74,7 +73,7 @@ def open_parent(
     created = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
     # Hydra's keys may have letters, as those of `group@package`, that MLflow's may not.
     params = [
-        Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), without_passwords(value)[:MOST_LETTERS])
+        Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), shortened(without_passwords(value), "multirun.yaml"))
         for key, value in space.items()
     ]
     store.client.log_batch(created.info.run_id, params=params)
