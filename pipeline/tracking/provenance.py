@@ -23,6 +23,7 @@ from pipeline.tracking import git, processes
 
 FOLDER = "provenance"  # of a run's artifacts
 DIFF = "git.diff"
+MOST_NAMED = 250  # letters of a run's name: PostgreSQL takes no more
 
 # In a job's environment, whichever process a launcher runs it in.
 PARENT = "SWEEP_PARENT_RUN_ID"
@@ -102,7 +103,8 @@ def run_name(config: Config) -> str:
         item for item in overrides if item.split("=")[0] not in told and not item.startswith(("tracking", "sweep."))
     ]
     words = [f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others]
-    return " ".join(map(without_passwords, words))
+    name = " ".join(map(without_passwords, words))
+    return name if len(name) <= MOST_NAMED else f"{name[: MOST_NAMED - 3]}..."
 
 
 def _user() -> str:
