@@ -15,6 +15,8 @@ from pipeline.files import writing
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 SHARED = re.compile(rb'"shared_object_id": (\d+)')
 MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
+VERSION = re.compile(r"[0-9][\w.+-]{0,30}")
+MOST_METADATA = 10_000  # bytes; Keras writes 64
 MOST_BYTES = 1 << 30  # that a file may unpack to: 268 million weights
 
 
@@ -55,9 +57,23 @@ def load(path: Path) -> keras.Model:
         _check_members(path)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a file of somebody else's can make Keras and TensorFlow raise anything
-        # The further sentences tell how to switch the safe mode off, which nothing here does.
-        told = re.split(r"(?<=\.)\s|\n", str(error))[0] or type(error).__name__
-        raise UserError(f"{path} is not a model that Keras {keras.__version__} reads: {told}") from error
+        # Keras puts the reason behind all that it was about. The further sentences tell how to switch the safe mode
+        # off, which nothing here does.
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        told = re.split(r"(?<=\.)\s|\n", reason)[0] or type(error).__name__
+        reader = f"Keras {keras.__version__} reads{_saved_by(path)}"
+        raise UserError(f"{path} is not a model that {reader}: {told}") from error
+
+
+def _saved_by(path: Path) -> str:
+    """Which Keras has saved the file, where it tells another one than this."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
+            version = json.loads(file.read(MOST_METADATA))["keras_version"]
+    except Exception:  # noqa: BLE001 - a file of somebody else's can make it raise anything, and has been refused anyway
+        return ""
+    known = isinstance(version, str) and VERSION.fullmatch(version) and version != keras.__version__
+    return f" (Keras {version} saved it: train it anew, or read it there)" if known else ""
 
 
 def _check_members(path: Path) -> None:

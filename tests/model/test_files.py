@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -124,3 +125,18 @@ def test_model_file_that_is_no_models_archive_is_refused(
     assert "unpacks to more than 1 MiB" in refusal(path, {**members, "model.weights.h5": bytes(1 << 20)})
     assert "recursion" in refusal(path, {**members, "config.json": b"[" * 100_000})
     assert [left.name for left in tmp_path.iterdir()] == ["model.keras"]
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("9.1.0", " (Keras 9.1.0 saved it: train it anew, or read it there): "), (3, ": "), ("9\n", ": "), (None, ": ")],
+)
+def test_model_of_another_keras_is_told_with_both_versions(
+    version: object, told: str, members: dict[str, bytes], tmp_path: Path
+) -> None:
+    """With what this one does not know, and without the whole model; the file may hold anything as its version."""
+    config = members["config.json"].replace(b'"units": 10', b'"units": 10, "quantum": 3')
+    metadata = b"none" if version is None else json.dumps({"keras_version": version}).encode()
+    message = refusal(tmp_path / "model.keras", {**members, "config.json": config, "metadata.json": metadata})
+    assert f"that Keras {keras.__version__} reads{told}Unrecognized keyword arguments" in message
+    assert len(message) < 300
