@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts, refusals
 from pipeline.config import Config, without_passwords
-from pipeline.errors import Diverged, Stopped, Terminated, UserError, refused
+from pipeline.errors import NO_MEMORY, Diverged, Stopped, Terminated, UserError, refused
 from pipeline.files import write_text
 from pipeline.paths import CONF, ROOT
 from pipeline.validation import resolve
@@ -29,7 +29,8 @@ from pipeline.validation import resolve
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # a line that cannot be logged, on a full disk or to a closed pipe, is no traceback
 
-MENDABLE = (UserError, OmegaConfBaseException, OSError, MemoryError)  # by the user; any other error is ours
+# By the user; any other error is ours.
+MENDABLE = (UserError, OmegaConfBaseException, OSError, MemoryError, ImportError)
 STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=stop: the file that a failed job makes
 
 
@@ -68,7 +69,7 @@ def run(task: Callable[[Config], Any]) -> None:
         if isinstance(error, JobFailed):
             stop("the sweep failed, as told above", 1)
         if isinstance(error, UserError | OSError) and not isinstance(error, HydraException):
-            stop(_told(error), error.code if isinstance(error, UserError) else 2)
+            stop(told_of(error), error.code if isinstance(error, UserError) else 2)
         if job.started:
             raise
         # Before a job starts, whatever is raised is about the command line or conf/.
@@ -130,16 +131,16 @@ class Job:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 hydra_config = HydraConfig.get()
                 where = hydra_config.runtime.output_dir
-                sys.stderr.write(f"error: job {hydra_config.job.num} failed: {_told(error)} (see {where})\n")
+                sys.stderr.write(f"error: job {hydra_config.job.num} failed: {told_of(error)} (see {where})\n")
                 if not self.full_errors:
                     error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
                 if STOP_MARK in os.environ:
                     Path(os.environ[STOP_MARK]).touch()
                 failed = JobDiverged if isinstance(error, Diverged) else JobFailed
-                raise failed(_told(error)) from error
+                raise failed(told_of(error)) from error
             if self.full_errors or not isinstance(error, MENDABLE) or isinstance(error, BrokenPipeError):
                 raise
-            stop(_told(error), error.code if isinstance(error, UserError) else 2)
+            stop(told_of(error), error.code if isinstance(error, UserError) else 2)
 
 
 def check_stop_mark() -> None:
@@ -164,7 +165,7 @@ def _hide_passwords() -> None:
             write_text(path, without_passwords(text))
 
 
-def _told(error: Exception) -> str:
+def told_of(error: Exception) -> str:
     """One line without passwords of URLs; what is not for the user to mend is named by its type too."""
     if isinstance(error, OmegaConfBaseException):
         told = refusals.one_line(error)
@@ -173,7 +174,9 @@ def _told(error: Exception) -> str:
     elif isinstance(error, OSError):
         told = refused(error, HydraConfig.get().runtime.output_dir if HydraConfig.initialized() else ROOT)
     elif isinstance(error, MemoryError):
-        told = f"not enough memory ({error or type(error).__name__}): train fewer or smaller models at a time"
+        told = f"not enough memory ({str(error) or type(error).__name__}): {NO_MEMORY}"
+    elif isinstance(error, ImportError):
+        told = f"a library cannot be loaded ({error}): run `make setup`, or free memory where it fails to map a segment"
     else:
         told = f"{type(error).__name__}: {error}".splitlines()[0]
     return without_passwords(told)

@@ -13,9 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from pipeline import interrupts, refusals
-from pipeline.app import stop, stop_unread
+from pipeline.app import MENDABLE, stop, stop_unread, told_of
 from pipeline.config import Config
-from pipeline.errors import Terminated, UserError, refused
+from pipeline.errors import Terminated, UserError
 from pipeline.paths import CONF
 from pipeline.validation import resolve
 
@@ -63,12 +63,10 @@ def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> No
         stop("interrupted", 128 + signal.SIGINT)
     except BrokenPipeError:
         stop_unread()
-    except (UserError, OSError) as error:
+    except MENDABLE as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        if isinstance(error, OSError):
-            stop(refused(error, "this command"), 2)
-        stop(str(error), error.code)
+        stop(told_of(error), error.code if isinstance(error, UserError) else 2)
     except Exception as error:
         told = _told_by_store(error)
         if told is None or os.environ.get("HYDRA_FULL_ERROR") == "1":

@@ -3,6 +3,7 @@
 import errno
 import os
 
+NO_MEMORY = "free memory, or train fewer or smaller models at a time"
 ADVICE = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
@@ -10,6 +11,7 @@ ADVICE = {
     errno.EPERM: "give yourself the permission",
     errno.ENOENT: "install or restore it",
     errno.EROFS: "work where files can be written",
+    errno.ENOMEM: NO_MEMORY,
 }
 
 

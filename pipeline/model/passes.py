@@ -11,7 +11,8 @@ a head's numbers is summed in the same order whatever the number of heads. Four 
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
@@ -30,14 +31,29 @@ BLOCK = 1000  # images of a minibatch where nothing is learned: few enough that 
 Sums = npt.NDArray[np.float64]
 
 
-class Passes:
-    """Passes over some images."""
+@contextmanager
+def memory() -> Iterator[None]:
+    """Raise Python's own MemoryError where TensorFlow has too little."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(error.message.partition(" [Op:")[0].splitlines()[0].rstrip(".")) from error
 
+
+class Passes:
+    """Passes over some images.
+
+    Raises:
+        MemoryError: there is too little of it.
+    """
+
+    @memory()
     def __init__(self, data: LabelledImages, classes: int, scale: float) -> None:
         self.pieces = Pieces(data)
         self.images = len(data)
         self.compiled = _Compiled.of(classes, scale)
 
+    @memory()
     def train(
         self, rows: tf.Tensor, rates: Floats, decays: Floats, order: Order, batch_size: int
     ) -> tuple[tf.Tensor, list[Score]]:
@@ -55,6 +71,7 @@ class Passes:
             del images
         return rows, _scores(sums, len(order))
 
+    @memory()
     def measure(self, rows: tf.Tensor) -> list[Score]:
         """Each head's score over all the images."""
         sums = np.zeros((2, len(rows)))

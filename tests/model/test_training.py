@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline.config import Train
 from pipeline.data.labelled import LabelledImages
@@ -13,6 +14,7 @@ from pipeline.errors import Diverged
 from pipeline.model import pieces, softmax, training
 from pipeline.model.head import Fit, Head
 from pipeline.model.measures import score
+from pipeline.model.passes import memory
 from tests.support.reference import SoftmaxRegression
 
 Sets = tuple[LabelledImages, LabelledImages]
@@ -129,6 +131,14 @@ def test_divergence_is_an_error_that_names_the_setting(sets: Sets, settings: Tra
     """This model stays finite, if useless, up to learning rates near 1e36."""
     with pytest.raises(Diverged, match=r"loss is (nan|inf) in epoch 1: choose a train\.learning_rate below"):
         fit(sets, dataclasses.replace(settings, learning_rate=learning_rate))
+
+
+def test_want_of_memory_is_pythons_error_in_one_line() -> None:
+    """TensorFlow's own is none that the other rooms know, and names its compiled function."""
+    with pytest.raises(MemoryError, match=r"^Out of memory while trying to allocate 802.53MiB$"), memory():
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "Out of memory while trying to allocate 802.53MiB. [Op:__inference_train_1966]"
+        )
 
 
 def test_validation_equals_measures_of_logits(sets: Sets, settings: Train) -> None:
