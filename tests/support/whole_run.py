@@ -1,0 +1,67 @@
+"""A run with everything that a run can have."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowRun
+from mlflow.models import Model
+
+from pipeline.config import Data
+from pipeline.data.labelled import LabelledImages
+from pipeline.tracking import datasets, store
+from pipeline.tracking.run import Ending, Run
+from tests.support.stores import runs_of
+
+BEGUN = 1_700_000_000_000  # when it began, in milliseconds since 1970
+EPOCHS = 40
+
+
+def told(opened: store.Store, experiment: str, output: Path) -> Run:
+    """A run to which all has been told that can be told to a run."""
+    first = {"write": "create", "name": "whole", "start": BEGUN, "tags": {"a": "b"}, "params": {"seed": "1"}}
+    run = Run(opened, experiment, output, first)
+    data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
+    run.inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
+    for epoch in range(1, EPOCHS + 1):
+        run.metrics({"valid/error": 1 / epoch, "train/loss": float("nan") if epoch > 30 else epoch}, epoch)
+    for step in (0, 10):
+        run.image("weights", np.full((300, 300, 3), step, np.uint8), step)
+    run.text("hello", "provenance/config.yaml")
+    output.mkdir(exist_ok=True)
+    (output / "note.txt").write_text("note")
+    run.artifact(output / "note.txt", "figures")
+    run.tags({"model.sha256": "none"})
+    run.model(SimpleNamespace(save=_save), {"best/epoch": 3})  # type: ignore[arg-type]  # without TensorFlow
+    run.end(Ending())
+    return run
+
+
+def _save(folder: Path) -> None:
+    folder.mkdir()
+    Model().save(str(folder / "MLmodel"))
+
+
+def check(client: MlflowClient, experiment: str) -> MlflowRun:
+    """There is one run, with all of it, once."""
+    (run,) = runs_of(client, experiment)
+    run_id = run.info.run_id
+    assert (run.info.status, run.info.run_name, run.info.start_time) == ("FINISHED", "whole", BEGUN)
+    assert run.data.params == {"seed": "1"}
+    assert "failure" not in run.data.tags
+    assert (run.data.tags["a"], run.data.tags["model.sha256"]) == ("b", "none")
+    for name in ("valid/error", "train/loss"):
+        steps = [point.step for point in client.get_metric_history(run_id, name)]
+        assert sorted(steps) == list(range(1, EPOCHS + 1))
+    assert [used.dataset.name for used in run.inputs.dataset_inputs] == ["zeros training"]
+    images = [file.path for file in client.list_artifacts(run_id, "images")]
+    assert [sum(f"+step+{step}+" in path for path in images) for step in (0, 10)] == [2, 2]
+    paths = [client.list_artifacts(run_id, name)[0].path for name in ("figures", "provenance")]
+    assert paths == ["figures/note.txt", "provenance/config.yaml"]
+    (model,) = client.search_logged_models([run.info.experiment_id])
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert model.status == "READY"
+    assert [(metric.key, metric.value) for metric in model.metrics] == [("best/epoch", 3)]
+    assert [point.value for point in client.get_metric_history(run_id, "best/epoch")] == [3]
+    return run

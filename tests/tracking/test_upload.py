@@ -1,0 +1,130 @@
+"""What the server has not got is kept, and written later: once, and whole."""
+
+import math
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline.errors import Unwritten, UserError
+from pipeline.tracking import patience, processes, store
+from pipeline.tracking.upload import upload
+from tests.support.project import Project
+from tests.support.proxy import Proxy, proxy
+from tests.support.stores import runs_of
+from tests.support.whole_run import BEGUN, check, told
+from tests.tracking.test_store import tracking
+
+
+def test_training_ends_with_the_command_that_uploads_it_later(changeable: Project, server: str) -> None:
+    """Where the server is gone for good: one line, exit code 1, and nothing that was learned is lost."""
+    where = ["tracking=server", "tracking.experiment=gone", "hydra.run.dir=out", "train.epochs=15"]
+    where.append("tracking.weight_images_every=1")  # several writes an epoch
+    impatient = (
+        "import runpy, sys; from pipeline.tracking import patience; patience.SECONDS = 1\n"
+        f"sys.argv = ['train', *{where}, 'tracking.uri=' + sys.argv[1]]\n"
+        "runpy.run_module('pipeline.train', run_name='__main__', alter_sys=True)"
+    )
+    with proxy(server) as between:
+        between.most = 30  # of more than fifty
+        done = changeable.run(sys.executable, "-c", impatient, between.url)
+        assert done.returncode == 1
+        (warning, error) = done.stderr.splitlines() if "\n" in done.stderr.strip() else ("", done.stderr.strip())
+        assert "does not answer" in warning + done.stdout
+        assert error == (
+            f"error: the run could not be written to {between.url} (no answer): when the store is mended, "
+            "`python -m pipeline.upload out` writes it"
+        )
+        assert not (changeable.folder / "out/run_id").exists()
+        between.most = 10_000
+        found = changeable.stage("upload", "out")
+    assert found.returncode == 0, found.stderr
+    (run,) = runs_of(MlflowClient(server), "gone")
+    assert found.stdout == f"run {run.info.run_id} is written to {between.url}, FINISHED: out\n"
+    assert (changeable.folder / "out/run_id").read_text() == f"{run.info.run_id}\n"
+    assert not (changeable.folder / "out/unwritten").exists()
+    lines = (changeable.folder / "out/history.csv").read_text().splitlines()
+    assert len(MlflowClient(server).get_metric_history(run.info.run_id, "valid/error")) == len(lines) - 1
+
+
+def test_run_is_whole_though_each_answer_was_lost_once(
+    between: Proxy, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has done what it answers 503 to: made again, a write leaves no second run, model, image or point."""
+    monkeypatch.setattr(patience, "SECONDS", 60)  # one write has a dozen requests, and each is to be made twice
+    opened = store.connect(tracking(between.url, "forgotten"))
+    between.forgetful = True
+    told(opened, "forgotten", tmp_path).wait()
+    check(MlflowClient(server), "forgotten")
+    assert not (tmp_path / "unwritten").exists()
+
+
+@pytest.mark.parametrize("status", [0, 429, 500])
+def test_training_does_not_wait_for_a_server_that_is_away(
+    status: int, between: Proxy, server: str, tmp_path: Path
+) -> None:
+    """All is told to the run before the server answers again, which then gets all of it. 0: it is silent."""
+    opened = store.connect(tracking(between.url, f"away {status}"))
+    between.status, between.silent = status, not status
+    run = told(opened, f"away {status}", tmp_path)
+    assert not run.written()
+    between.status, between.silent = 0, False
+    run.wait()
+    check(MlflowClient(server), f"away {status}")
+
+
+@pytest.mark.parametrize("begun", [0, 12])
+def test_upload_writes_what_a_server_that_is_gone_has_not_got(
+    begun: int, between: Proxy, server: str, tmp_path: Path
+) -> None:
+    """It continues the run that was begun, with its own times, and once; in another store it makes a new one."""
+    output, copy = tmp_path / "output", tmp_path / "copy"
+    experiment = f"left after {begun}"
+    opened = store.connect(tracking(between.url, experiment))
+    between.most = between.requests + begun
+    run = told(opened, experiment, output)
+    with pytest.raises(Unwritten, match=r"\(no answer\): when .*, `python -m pipeline.upload \S+` writes it"):
+        run.wait()
+    ended = time.time_ns() // 1_000_000
+    with pytest.raises(UserError, match="a process is at work on the run"):
+        list(upload(output, tracking(), chosen=False))
+    _bury(output)
+    shutil.copytree(output / "unwritten", copy / "unwritten")
+    between.most = math.inf
+    (done,) = upload(output, tracking(), chosen=False)
+    found = check(MlflowClient(server), experiment)
+    assert (done.run_id, done.status) == (found.info.run_id, "FINISHED")
+    assert BEGUN < found.info.end_time <= ended
+    assert not list(upload(output, tracking(), chosen=False))
+    shutil.copytree(copy / "unwritten", output / "unwritten")
+    (again,) = upload(output, tracking(), chosen=False)
+    assert again.run_id == check(MlflowClient(server), experiment).info.run_id
+    elsewhere = tracking(f"sqlite:///{tmp_path}/other.db")
+    (other,) = upload(copy, elsewhere, chosen=True)
+    assert check(MlflowClient(elsewhere.uri), experiment).info.run_id == other.run_id
+
+
+def _bury(output: Path) -> None:
+    """Let the journal be one of another machine's process, of which nobody knows whether it is there."""
+    (lines,) = output.glob("unwritten/*/journal.jsonl")
+    lines.write_text(lines.read_text().replace(processes.own(), "elsewhere boot pid:[1] 1 1"))
+
+
+def test_run_of_a_killed_process_is_uploaded_as_killed(between: Proxy, server: str, tmp_path: Path) -> None:
+    """Up to the line that the kill has cut off."""
+    opened = store.connect(tracking(between.url, "killed"))
+    between.silent = True
+    with pytest.raises(Unwritten):
+        told(opened, "killed", tmp_path).wait()
+    between.silent = False
+    _bury(tmp_path)
+    (lines,) = tmp_path.glob("unwritten/*/journal.jsonl")
+    lines.write_text(lines.read_text()[:-9])
+    (done,) = upload(tmp_path, tracking(), chosen=False)
+    assert done.status == "KILLED"
+    run = MlflowClient(server).get_run(done.run_id)
+    assert run.data.tags["failure"].startswith("killed")
+    assert run.data.metrics["best/epoch"] == 3
