@@ -3,8 +3,10 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test check audit bench torture ui lock
 
-# The commands in dvc.yaml call `python`: this project's own.
+# The commands in dvc.yaml call `python`: this project's own. Make 3.81, which macOS has, looks for a simple command
+# on the PATH that it was started with, unless the shell is another one than /bin/sh.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SHELL := bash
 
 SUPPORTED := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHONS := python3 python3.13 python3.12 python3.11 python
@@ -14,9 +16,11 @@ help: ## List the targets
 
 setup: .venv/installed ## Make .venv and install the locked dependencies
 
-# DVC writes its lock in place: killed at that moment, it leaves it empty, and would read it no more.
+# DVC writes its files in place: killed at that moment, it leaves one empty or cut, and does not read it any more. The
+# last one names the processes that are at work; DVC itself does without it.
 repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what changed
-	@for file in dvc.lock data.dvc; do [ -s $$file ] || git checkout -- $$file; done
+	@dvc stage list > /dev/null 2>&1 && [ -z "$$(tail -q -c 1 dvc.lock data.dvc)" ] || git checkout -- dvc.lock data.dvc
+	@[ ! -e .dvc/tmp/rwlock ] || [ "$$(tail -c 1 .dvc/tmp/rwlock)" = '}' ] || rm .dvc/tmp/rwlock
 	@dvc repro
 
 test: .venv/installed-dev ## Run the tests, those on real MNIST included

@@ -25,6 +25,9 @@ def main() -> int:
     """Run the parts one after the other; 1 where anything was lost."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs would hand down ignored
     found: list[Report] = []
+    for name in sys.argv[1:]:
+        if name not in PARTS:
+            sys.exit(f"error: there is no part {name}: choose from {', '.join(PARTS)}")
     for name in sys.argv[1:] or PARTS:
         began = time.monotonic()
         found.append(PARTS[name]())

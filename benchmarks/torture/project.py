@@ -14,7 +14,8 @@ from pipeline.paths import ROOT
 
 OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports", "dvc.lock", "data.dvc")
 MODEL = "models/model.keras"
-OTHERS = ("models/run_id", "models/train.log", "models/.hydra")  # each training is a run of its own
+# Each training is a run of its own, and one that was killed leaves what its run has not got.
+OTHERS = ("models/run_id", "models/train.log", "models/.hydra", "models/unwritten")
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,21 @@ class Project:
         return self.start("dvc", "repro", "--quiet", *words)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Start a command as the leader of a group of processes."""
+        """Start a command as the leader of a group of processes; `told` has what it says."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(self.folder)}
-        return subprocess.Popen(
-            words,
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                words, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def told(self) -> str:
+        """What the latest command has said."""
+        return self._log.read_text(encoding="utf-8", errors="replace").strip()
+
+    @property
+    def _log(self) -> Path:
+        return self.folder.with_suffix(".log")
 
     def outputs(self) -> dict[str, str]:
         """The hash of each file that the stages leave, by its name."""

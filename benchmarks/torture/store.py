@@ -76,6 +76,8 @@ def _open_table(project: Project, experiment_id: str) -> float:
         began = time.monotonic()
         answer = requests.post(f"{address}/ajax-api/2.0/mlflow/runs/search", json=query, timeout=60)
         return time.monotonic() - began if answer.ok and len(answer.json()["runs"]) == PAGE else float("inf")
+    except requests.RequestException:
+        return float("inf")
     finally:
         process.terminate()
         process.wait()

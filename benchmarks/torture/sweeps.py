@@ -50,7 +50,8 @@ def report() -> Report:
         undisturbed = _Sweep(Path(folder) / "undisturbed")
         undisturbed.folder.mkdir()
         began = time.monotonic()
-        undisturbed.start().wait()
+        if undisturbed.start().wait():
+            raise RuntimeError("the undisturbed sweep fails")
         took = time.monotonic() - began
         expected = _results(undisturbed.runs())
         found = Report(

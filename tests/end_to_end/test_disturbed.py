@@ -65,3 +65,18 @@ def test_second_repro_is_refused_and_a_sweep_beside_goes_on(changeable: Project)
         assert swept.returncode == 0, swept.stderr
     assert first.returncode == 0
     assert [run.info.status for run in runs(changeable.folder)] == ["FINISHED"] * 3
+
+
+@pytest.mark.parametrize("end", ["    deps:\n", "    hash: m"])
+def test_make_repro_mends_what_a_kill_leaves_of_dvcs_own_files(end: str, digits: Project, changeable: Project) -> None:
+    """DVC writes them in place, and then refuses files that are empty or cut, at the end of a line or within it."""
+    lock = changeable.folder / "dvc.lock"
+    text = lock.read_text()
+    lock.write_text(text[: text.index(end) + len(end)])
+    (changeable.folder / "data.dvc").write_bytes(b"")
+    (changeable.folder / ".dvc/tmp/rwlock").write_bytes(b"")
+    assert changeable.run("dvc", "repro").returncode != 0
+    done = changeable.run("make", "--assume-old", ".venv/installed", "repro")
+    assert done.returncode == 0, done.stderr
+    assert "Running stage" not in done.stdout
+    assert outputs(changeable) == outputs(digits)
