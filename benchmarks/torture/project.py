@@ -5,17 +5,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pipeline.files import sha256
 from pipeline.paths import ROOT
 
-OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports", "dvc.lock", "data.dvc")
+OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports")
 MODEL = "models/model.keras"
 # Each training is a run of its own, and one that was killed leaves what its run has not got.
-OTHERS = ("models/run_id", "models/train.log", "models/.hydra", "models/unwritten")
+OTHERS = ("models/run_id", "models/train.log", "models/.hydra", "models/unwritten", "reports/unwritten")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ class Project:
         )
         if self.repro().wait():
             raise RuntimeError("the undisturbed pipeline fails")
-        subprocess.run(["git", "commit", "-qam", "Use the digits"], cwd=self.folder, check=True)
+        self.git("commit", "-qam", "Use the digits")
+
+    def git(self, *words: str) -> str:
+        """Run git, which must succeed, and give what it prints."""
+        return subprocess.run(["git", *words], cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
     def repro(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start `dvc repro`."""
@@ -64,6 +70,10 @@ class Project:
         ]
         names = {path.relative_to(self.folder).as_posix(): sha256(path) for path in files}
         return {name: digest for name, digest in names.items() if not name.startswith(OTHERS)}
+
+    def locked(self) -> list[Any]:
+        """What DVC's files say, whatever order a stage that was added again has given them."""
+        return [yaml.safe_load((self.folder / name).read_text(encoding="utf-8")) for name in ("dvc.lock", "data.dvc")]
 
     def client(self) -> MlflowClient:
         """Its store."""

@@ -4,7 +4,6 @@ import itertools
 import os
 import random
 import signal
-import subprocess
 import tempfile
 import time
 from contextlib import suppress
@@ -24,9 +23,10 @@ FAULTS = (
     REFUSED,
     "half file under a final name",
     "other outputs than undisturbed",
+    "other dvc.lock",
     "left in the folder",
-    "run left RUNNING",
     "model without its run",
+    "runs left RUNNING by the next training",
 )
 
 
@@ -43,7 +43,7 @@ def report() -> Report:
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder) / "project")
         project.create()
-        expected = project.outputs()
+        expected, locked = project.outputs(), project.locked()
         took = {stage: _undisturbed(project, stage) for stage in STAGES}
         turns = zip(itertools.cycle(STAGES), itertools.cycle((True, False)), strict=False)
         while found.counts["kills"] < KILLS and not found.counts[REFUSED]:
@@ -55,8 +55,14 @@ def report() -> Report:
             _go_on(project, found)
             if found.counts["kills"] % 2:  # DVC brings back what it has seen before: let the stage make it again
                 found.counts[REFUSED] += project.repro("--force", "--single-item", stage).wait() != 0
-            _look(project, expected, found)
+            found.counts["other outputs than undisturbed"] += _differing(project.outputs(), expected, missing=True)
+            found.counts["other dvc.lock"] += project.locked() != locked
+            _look(project, found)
             found.tell(found.counts["kills"], KILLS)
+        found.counts[REFUSED] += project.repro("--force", "--single-item", "train").wait() != 0
+        found.counts["runs left RUNNING by the next training"] = sum(
+            run.info.status == "RUNNING" for run in project.runs()
+        )
     return found
 
 
@@ -97,13 +103,9 @@ def _go_on(project: Project, found: Report) -> None:
         found.counts[REFUSED] += project.start("make", "--assume-old=.venv/installed", "repro").wait() != 0
 
 
-def _look(project: Project, expected: dict[str, str], found: Report) -> None:
-    found.counts["other outputs than undisturbed"] += _differing(project.outputs(), expected, missing=True)
-    strangers = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=project.folder, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+def _look(project: Project, found: Report) -> None:
+    """For files that nobody would expect, and for the run that made the model."""
+    strangers = project.git("status", "--porcelain", "--", ".", ":!dvc.lock").splitlines()
     found.counts["left in the folder"] += len(strangers)
-    runs = project.runs()
-    made = [run for run in runs if run.data.tags.get("model.sha256") == sha256(project.folder / MODEL)]
+    made = [run for run in project.runs() if run.data.tags.get("model.sha256") == sha256(project.folder / MODEL)]
     found.counts["model without its run"] += not any(run.info.status == "FINISHED" for run in made)
-    found.counts["run left RUNNING"] += any(run.info.status == "RUNNING" for run in runs)
