@@ -1,6 +1,7 @@
 """What is to be written of a run, on disk in its output folder until the store has all of it."""
 
 import json
+import os
 import shutil
 import uuid
 from contextlib import suppress
@@ -23,6 +24,7 @@ class Journal:
         self.folder = folder
         self.output = folder.parent.parent
         self.key = folder.name
+        self._lines = folder / LINES
         self._files = 0
 
     @classmethod
@@ -30,12 +32,18 @@ class Journal:
         """A new one in the output folder."""
         journal = cls(output.absolute() / FOLDER / uuid.uuid4().hex)
         journal.folder.mkdir(parents=True)
+        (journal.folder / LINES).touch()
         return journal
 
     def add(self, entry: Entry) -> None:
-        """Note a write."""
-        with (self.folder / LINES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        """Note a write, or nothing of it where the disk has no room: the next line would be part of a broken one."""
+        size = self._lines.stat().st_size
+        try:
+            with self._lines.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError:
+            os.truncate(self._lines, size)
+            raise
 
     def place(self) -> Path:
         """A new folder for the files of the next entry."""
@@ -48,18 +56,19 @@ class Journal:
         """All writes in their order; a line that a kill has cut off is none."""
         found: list[Entry] = []
         with suppress(json.JSONDecodeError):
-            for line in (self.folder / LINES).read_text(encoding="utf-8").splitlines():
+            for line in self._lines.read_text(encoding="utf-8").splitlines():
                 found.append(json.loads(line))  # noqa: PERF401 - what came before a broken line is kept
         return found
 
     def touched(self) -> int:
         """When the last write was noted, in milliseconds."""
-        return (self.folder / LINES).stat().st_mtime_ns // 1_000_000
+        return self._lines.stat().st_mtime_ns // 1_000_000
 
     def discard(self) -> None:
-        """Remove it: the store has everything."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):  # another run's journal is there
+        """Remove it: the store has everything. Lines without their files could not be written again: they go first."""
+        with suppress(OSError):  # another run's journal may be there
+            self._lines.unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.parent.rmdir()
 
 
