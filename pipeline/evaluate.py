@@ -92,16 +92,14 @@ def _track(config: Config, found: "Evaluation", store: "Store") -> None:
             REPORTS,
         )
         return
-    run = find_run(store, config.tracking.experiment, REPORTS, run_id)
-    run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
-    run.metrics(found.metrics)
-    run.metrics(found.by_class)
-    for path in (PREDICTIONS, CLASSES):
-        run.artifact(path)
-    for name in evaluation.NAMES:
-        run.artifact(PLOTS / name, "figures")
-    run.close()
-    run.wait()
+    with find_run(store, config.tracking.experiment, REPORTS, run_id) as run:
+        run.inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
+        run.metrics(found.metrics)
+        run.metrics(found.by_class)
+        for path in (PREDICTIONS, CLASSES):
+            run.artifact(path)
+        for name in evaluation.NAMES:
+            run.artifact(PLOTS / name, "figures")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from mlflow.entities import DatasetInput
 
 from pipeline.config import Config, params, without_passwords
 from pipeline.errors import Diverged, Stopped, StoreError, Unwritten
-from pipeline.tracking import processes, provenance, refusal
+from pipeline.tracking import lane, processes, provenance, refusal
 from pipeline.tracking.journal import Entry, Journal
 from pipeline.tracking.lane import Lane
 from pipeline.tracking.logged_model import SavedModel
@@ -46,7 +46,9 @@ class Run:
         self._created = first["write"] == "create"
         self.written = self._lane.written
         self.wait = self._lane.wait  # raises Unwritten
-        self._post({**first, "uri": self._told, "experiment": experiment, "process": processes.own()})
+        begun = {**first, "uri": self._told, "experiment": experiment, "process": processes.own()}
+        self._journal.add(begun)
+        self._lane.post(partial(self._writer.write, begun))
 
     @property
     def id(self) -> str:
@@ -73,10 +75,11 @@ class Run:
 
     def flush(self) -> None:
         """Write what has gathered."""
-        if self._metrics or self._tags:
-            self._post({"write": "batch", "metrics": self._metrics, "tags": self._tags})
+        metrics, tags = self._metrics, self._tags
         self._metrics, self._tags = [], {}
         self._flushed = time.monotonic()
+        if metrics or tags:
+            self._post({"write": "batch", "metrics": metrics, "tags": tags})
 
     def inputs(self, datasets: Sequence[DatasetInput]) -> None:
         """Note which data the run uses."""
@@ -118,18 +121,26 @@ class Run:
 
     def end(self, ending: "Ending") -> None:
         """Write what is left and end the run so, or as failed where the store refuses to have it written."""
-        self.flush()
-        self._post({"write": "end", "time": _now(), **ending._asdict()})
-        self.close()
+        try:
+            self.flush()
+        finally:
+            try:
+                self._post({"write": "end", "time": _now(), **ending._asdict()})
+            finally:
+                self.close()
 
     def close(self) -> None:
         """Write what is left: nothing more will be."""
-        self.flush()
-        self._lane.end(self._close)
+        try:
+            self.flush()
+        finally:
+            self._lane.end(self._close)
 
     def _post(self, entry: Entry) -> None:
-        self._journal.add(entry)
-        self._lane.post(partial(self._writer.write, entry))
+        try:
+            self._journal.add(entry)
+        finally:  # the store may have room where this disk has none
+            self._lane.post(partial(self._writer.write, entry))
 
     def _unwritten(self, failure: Exception) -> Unwritten:
         where = os.path.relpath(self._journal.output)
@@ -176,21 +187,38 @@ def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
         "params": params(config),
     }
     run = Run(store, config.tracking.experiment, Path(HydraConfig.get().runtime.output_dir), first)
-    ending = Ending()
-    try:
+    with ending(run):
         run.text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
         run.artifacts(provenance.files())
         yield run
+
+
+@contextmanager
+def ending(run: Run) -> Iterator[None]:
+    """End the run as what is raised in the context makes it end."""
+    try:
+        yield
+        run.flush()
     except BaseException as error:
-        ending = Ending.by(error)
+        with suppress(OSError):  # of a full disk, which may be the error itself
+            run.end(Ending.by(error))
         raise
+    run.end(Ending())
+
+
+@contextmanager
+def find_run(store: Store, experiment: str, output: Path, run_id: str) -> Iterator[Run]:
+    """A run of the store, to be written into once more, and written when the context ends.
+
+    Raises:
+        Unwritten: the store has not got all of it, which is kept in the output folder.
+    """
+    try:
+        with closing(Run(store, experiment, output, {"write": "find", "run_id": run_id})) as run:
+            yield run
+        run.wait()
     finally:
-        run.end(ending)
-
-
-def find_run(store: Store, experiment: str, output: Path, run_id: str) -> Run:
-    """A run of the store, to be written into once more; what is not written yet is kept in the output folder."""
-    return Run(store, experiment, output, {"write": "find", "run_id": run_id})
+        lane.drain()  # or Python, at its end, waits without end for a store that does not answer
 
 
 def _metrics(values: Mapping[str, float], step: int) -> list[tuple[str, float, int, int]]:

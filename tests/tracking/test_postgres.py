@@ -15,7 +15,7 @@ from pipeline.config import Data
 from pipeline.data.labelled import LabelledImages
 from pipeline.tracking import datasets
 from pipeline.tracking.lane import THREADS
-from pipeline.tracking.run import find_run
+from pipeline.tracking.run import Run
 from pipeline.tracking.store import Store
 from tests.support.postgres import postgresql
 from tests.support.project import Project
@@ -119,7 +119,7 @@ def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str, t
     for number in range(5):
         store = Store(client, server, client.create_experiment(f"together {number}"))
         ids = [client.create_run(store.experiment_id).info.run_id for _ in range(THREADS)]
-        together = [find_run(store, "together", tmp_path, run_id) for run_id in ids]
+        together = [Run(store, "together", tmp_path, {"write": "find", "run_id": run_id}) for run_id in ids]
         for run in together:
             run.inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
         for run in together:

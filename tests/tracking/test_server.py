@@ -12,7 +12,7 @@ from pipeline.errors import StoreError, UserError
 from pipeline.tracking import refusal, store
 from pipeline.tracking.account import Account
 from pipeline.tracking.lookup import Lookup
-from pipeline.tracking.run import Run
+from pipeline.tracking.run import Run, find_run
 from tests.support.project import Project
 from tests.support.proxy import Proxy
 from tests.support.stores import client_of, runs
@@ -101,3 +101,13 @@ def test_command_ends_with_one_line_where_the_server_dies_under_it(changeable: P
     done = changeable.stage("ui", "-S", "tracking=server", "-S", f"tracking.uri={between.url}")
     assert done.returncode == 2
     assert done.stderr == "error: the MLflow store does not answer any more (no answer)\n"
+
+
+def test_error_beside_a_server_that_is_gone_ends_the_command(between: Proxy, tmp_path: Path) -> None:
+    """The error that it is: what is written into a run once more waits a minute for the store, and not for ever."""
+    opened = store.connect(tracking(between.url, "gone"))
+    run_id = opened.client.create_run(opened.experiment_id).info.run_id
+    between.silent = True
+    with pytest.raises(ZeroDivisionError), find_run(opened, "gone", tmp_path, run_id) as run:
+        run.metrics({"test/error": 1 / 0})
+    assert run.written()

@@ -1,16 +1,21 @@
 """What the server has not got is kept, and written later: once, and whole."""
 
 import math
+import resource
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.errors import Unwritten, UserError
-from pipeline.tracking import patience, processes, store
+from pipeline.errors import Diverged, Unwritten, UserError
+from pipeline.tracking import lane, patience, processes, store
+from pipeline.tracking.journal import LINES, Journal
+from pipeline.tracking.run import Run, ending
 from pipeline.tracking.upload import upload
 from tests.support.project import Project
 from tests.support.proxy import Proxy, proxy
@@ -128,3 +133,46 @@ def test_run_of_a_killed_process_is_uploaded_as_killed(between: Proxy, server: s
     run = MlflowClient(server).get_run(done.run_id)
     assert run.data.tags["failure"].startswith("killed")
     assert run.data.metrics["best/epoch"] == 3
+
+
+@contextmanager
+def full(lines: Path) -> Iterator[None]:
+    """No file may grow beyond a few bytes more than this one has: the next line is cut."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (lines.stat().st_size + 9, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(("error", "failure"), [(Diverged("loss"), "diverged"), (None, "File too large")])
+def test_run_does_not_stay_running(error: Exception | None, failure: str, server: str, tmp_path: Path) -> None:
+    """It gets its last figures and ends as failed, for the first reason, which is raised."""
+    first = {"write": "create", "name": "", "start": 0, "tags": {}, "params": {}}
+    run = Run(store.connect(tracking(server, f"full: {failure}")), "full", tmp_path, first)
+    run.metrics({"train/loss": 0.5}, 1)
+    (lines,) = tmp_path.glob(f"unwritten/*/{LINES}")
+
+    def end() -> None:
+        with full(lines), ending(run):
+            if error:
+                raise error
+
+    with pytest.raises(type(error) if error else OSError):
+        end()
+    lane.drain()
+    (found,) = runs_of(MlflowClient(server), f"full: {failure}")
+    assert found.info.status == "FAILED"
+    assert failure in found.data.tags["failure"]
+    assert found.data.metrics == {"train/loss": 0.5}
+
+
+def test_line_that_a_full_disk_cuts_spoils_no_other(tmp_path: Path) -> None:
+    """What comes after it, when there is room again, can be read."""
+    journal = Journal.begin(tmp_path)
+    journal.add({"write": "create"})
+    with full(journal.folder / LINES), pytest.raises(OSError, match="too large"):
+        journal.add({"write": "batch"})
+    journal.add({"write": "end"})
+    assert journal.entries() == [{"write": "create"}, {"write": "end"}]
