@@ -1,12 +1,16 @@
 """What is to be written of a run, on disk in its output folder until the store has all of it."""
 
+import fcntl
 import json
 import os
 import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from pipeline.errors import UserError
 
 FOLDER = "unwritten"  # in an output folder; each journal is a folder in it
 LINES = "journal.jsonl"
@@ -59,6 +63,22 @@ class Journal:
             for line in self._lines.read_text(encoding="utf-8").splitlines():
                 found.append(json.loads(line))  # noqa: PERF401 - what came before a broken line is kept
         return found
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Keep other uploads off it. Whether it is still there: another one may just have written it.
+
+        Raises:
+            UserError: another upload is at work on it.
+        """
+        with ExitStack() as stack:
+            try:
+                fcntl.flock(stack.enter_context(self._lines.open("r+b")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(f"another upload is at work on the run in {os.path.relpath(self.output)}") from error
+            except FileNotFoundError:
+                pass
+            yield self._lines.is_file()
 
     def touched(self) -> int:
         """When the last write was noted, in milliseconds."""

@@ -1,17 +1,21 @@
 """Write to a store what it has not got of runs, from the journals that they left on disk."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import Tracking, without_passwords
-from pipeline.errors import UserError
+from pipeline.errors import StoreError, UserError
 from pipeline.files import sha256, write_text
-from pipeline.tracking import processes, store
+from pipeline.tracking import patience, processes, store
 from pipeline.tracking.journal import Entry, Journal, journals
 from pipeline.tracking.run import Ending
 from pipeline.tracking.writer import Writer
+
+MOST_TOLD = 5  # reasons why runs are left
 
 
 class Uploaded(NamedTuple):
@@ -30,22 +34,43 @@ def upload(folder: Path, tracking: Tracking, *, chosen: bool) -> Iterator[Upload
     They go to the store that they were meant for, unless another one was `chosen`.
 
     Raises:
-        UserError: a run is still being written, or the store does not take it.
+        UserError: some are left, since they are still being written, or the store does not take them: after the others.
     """
+    left: list[UserError] = []
     for journal in journals(folder):
-        entries = journal.entries()
-        if not entries:  # its process was killed before it had written the first
-            journal.discard()
+        try:
+            with journal.alone() as there:
+                done = _upload(journal, tracking, chosen=chosen) if there else None
+        except UserError as error:
+            left.append(error)
             continue
-        first = entries[0]
-        if processes.is_at_work(first["process"]):
-            raise UserError(f"a process is at work on the run in {journal.output}: wait until it has ended")
-        own = store.uri(tracking)
-        meant = own if chosen or without_passwords(own) == first["uri"] else first["uri"]
-        opened = store.connect_once(replace(tracking, uri=meant, experiment=first["experiment"]))
+        if done:
+            yield done
+    if left:
+        reasons = list(dict.fromkeys(map(str, left)))
+        more = f"; and {len(reasons) - MOST_TOLD} more" if len(reasons) > MOST_TOLD else ""
+        raise UserError("; ".join(reasons[:MOST_TOLD]) + more)
+
+
+def _upload(journal: Journal, tracking: Tracking, *, chosen: bool) -> Uploaded | None:
+    """Write a run, unless there is nothing of it."""
+    entries = journal.entries()
+    if not entries:  # its process was killed before it had written the first
+        journal.discard()
+        return None
+    first = entries[0]
+    where = os.path.relpath(journal.output)
+    if processes.is_at_work(first["process"]):
+        raise UserError(f"a process is at work on the run in {where}: wait until it has ended")
+    own = store.uri(tracking)
+    meant = own if chosen or without_passwords(own) == first["uri"] else first["uri"]
+    opened = store.connect_once(replace(tracking, uri=meant, experiment=first["experiment"]))
+    try:
         with store.telling(opened.uri):
-            yield _write(opened, journal, entries)
-            processes.close_orphans(opened)
+            patience.ask(lambda: processes.close_orphans_of_before(opened))
+            return _write(opened, journal, entries)
+    except StoreError as error:
+        raise UserError(f"the run in {where} is not written: {error}") from error
 
 
 def _write(opened: store.Store, journal: Journal, entries: list[Entry]) -> Uploaded:
@@ -54,7 +79,7 @@ def _write(opened: store.Store, journal: Journal, entries: list[Entry]) -> Uploa
         entries.append({"write": "end", "time": journal.touched(), **Ending("KILLED", processes.UNEXPLAINED)._asdict()})
     writer = Writer(opened, journal, again=True)
     for entry in entries:
-        writer.write(entry)
+        patience.ask(partial(writer.write, entry))
     if created:
         _name(writer.run_id, entries, journal.output)
     journal.discard()

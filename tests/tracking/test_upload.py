@@ -176,3 +176,31 @@ def test_line_that_a_full_disk_cuts_spoils_no_other(tmp_path: Path) -> None:
         journal.add({"write": "batch"})
     journal.add({"write": "end"})
     assert journal.entries() == [{"write": "create"}, {"write": "end"}]
+
+
+def test_upload_passes_over_what_it_cannot_write(between: Proxy, tmp_path: Path) -> None:
+    """A run that is refused for good, and one that is still being written, do not keep the others back."""
+    opened = store.connect(tracking(between.url, "some"))
+    between.silent = True
+    for name in ("a", "b", "c"):
+        with pytest.raises(Unwritten):
+            told(opened, "some", tmp_path / name).wait()
+    between.silent = False
+    _bury(tmp_path / "a")
+    shutil.rmtree(next(tmp_path.glob("a/unwritten/*/000001")))
+    _bury(tmp_path / "c")
+    written = []
+    with pytest.raises(UserError, match=r"run in \S+/a is not written: .*; a process is at work on the run in \S+/b"):
+        written.extend(upload(tmp_path, tracking(), chosen=False))
+    assert [each.folder.name for each in written] == ["c"]
+    assert {path.name for path in tmp_path.iterdir() if (path / "unwritten").exists()} == {"a", "b"}
+
+
+def test_two_uploads_do_not_write_the_same_run(tmp_path: Path) -> None:
+    """Each would create it."""
+    journal = Journal.begin(tmp_path)
+    with journal.alone(), pytest.raises(UserError, match="another upload is at work on the run in"):
+        list(upload(tmp_path, tracking(), chosen=False))
+    assert not list(upload(tmp_path, tracking(), chosen=False))
+    with journal.alone() as there:
+        assert not there
