@@ -37,6 +37,7 @@ class SweepJob:
     composed: DictConfig
     result: "Result | None" = None
     reused: bool = False
+    trained: bool = False  # to its end, by this sweep
     failure: str | None = None  # why it failed
     diverged: bool = False
     pruned: bool = False  # by a search
@@ -86,6 +87,8 @@ class SweepJob:
         elif returned.status == JobStatus.FAILED:
             self.failure = str(value) or type(value).__name__
             self.diverged = isinstance(value, JobDiverged)
+        else:
+            self.trained = True
 
 
 def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.app import STOP_MARK, JobFailed
 from pipeline.config import config_hash, params, without_passwords
-from pipeline.errors import UserError
+from pipeline.errors import StoreError, UserError
 from pipeline.files import write_text
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
@@ -118,9 +118,20 @@ class Sweep:
             if self.config.sweep.on_failure == "stop" and any(job.failure for job in jobs):
                 self._mark.touch()  # for a job that could not do so: its process died
         finally:
-            self.history.look_again()
-            for job in (job for job, _ in waiting if not job.failure):
+            self._look([job for job, _ in waiting if not job.failure], parent)
+
+    def _look(self, jobs: Sequence[SweepJob], parent: "Parent") -> None:
+        """Give launched jobs their results; a store that does not tell them does not hide how the sweep has ended."""
+        self.history.look_again()
+        try:
+            for job in jobs:
                 job.result = self.history.take(job, parent.id, only_its=True)
+        except StoreError as error:
+            from pipeline.tracking import refusal
+
+            for job in jobs:
+                if job.trained and job.result is None:
+                    job.failure = f"trained, but the store does not tell its result ({refusal.reason(error)})"
 
     def reuse(self, jobs: Sequence[SweepJob], parent: str) -> None:
         """Give jobs their finished runs, unless sweep.rerun asks for all anew, and say so."""
@@ -177,7 +188,7 @@ class Sweep:
         """
         from pipeline.tracking import processes, views
 
-        with suppress(BrokenPipeError):  # nobody reads any more
+        with suppress(OSError):  # nobody reads any more, or the disk is full that it goes to
             charts = views.told(parent.store, parent.id)
             sys.stdout.write(without_passwords(report.text(self.jobs, self.folder, parent.id, charts)))
             sys.stdout.flush()
@@ -198,12 +209,13 @@ class Sweep:
 
     def _view(self, parent: "Parent") -> None:
         """Prepare the charts of the jobs in MLflow's UI."""
-        from pipeline.tracking import views
+        from pipeline.tracking import store, views
 
         found = [result for _, result in finished(self.jobs)]
         # An earlier run that was reused is no child of this sweep's.
         named = [result.run_id for result in found] if any(each.parent != parent.id for each in found) else []
-        views.save(parent, varied(self.jobs), self.config.tracking.weight_images_every, named)
+        with store.telling(parent.store.uri):
+            views.save(parent, varied(self.jobs), self.config.tracking.weight_images_every, named)
 
     def _keep(self, parent: "Parent") -> None:
         ranked = finished(self.jobs)

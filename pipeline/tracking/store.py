@@ -69,11 +69,13 @@ def exists(tracking: Tracking) -> bool:
 
 
 def has_experiment(tracking: Tracking) -> bool:
-    """Whether there is a store with the experiment in it; nothing is created.
+    """Whether there is a store with the experiment in it; nothing is created. One that was opened is not asked again.
 
     Raises:
         UserError: the store cannot be used.
     """
+    if (uri(tracking), tracking.experiment) in _opened:
+        return True
     if not exists(tracking):
         return False
     client = look(tracking)

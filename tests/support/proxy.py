@@ -21,6 +21,7 @@ class Proxy:
         self.status = 0  # answered in place of the server, if it is one
         self.forgetful = False  # the first request of each kind is answered 503, though the server gets it
         self.most = math.inf  # requests, after which it is silent
+        self.last = b""  # in a request, after which it is silent
         self.seconds = 0.0  # before each answer
         self.silent = False  # no answer: the connection is closed
         self.requests = 0
@@ -52,6 +53,8 @@ def proxy(server: str) -> Iterator[Proxy]:
                 )
                 if not status:
                     status, told, headers = got.status_code, got.content, dict(got.headers)
+            if state.last and state.last in body:
+                state.last, state.silent = b"", True
             self.send_response(status)
             for name, value in headers.items():
                 if name.lower() not in DROPPED:

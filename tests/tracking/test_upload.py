@@ -1,6 +1,8 @@
 """What the server has not got is kept, and written later: once, and whole."""
 
+import csv
 import math
+import re
 import resource
 import shutil
 import sys
@@ -16,26 +18,26 @@ from pipeline.errors import Diverged, Unwritten, UserError
 from pipeline.tracking import lane, patience, processes, store
 from pipeline.tracking.journal import LINES, Journal
 from pipeline.tracking.run import Run, ending
-from pipeline.tracking.upload import upload
+from pipeline.tracking.upload import Uploaded, upload
 from tests.support.project import Project
 from tests.support.proxy import Proxy, proxy
-from tests.support.stores import runs_of
+from tests.support.stores import parents_of, runs_of
 from tests.support.whole_run import BEGUN, check, told
 from tests.tracking.test_store import tracking
+
+IMPATIENT = (
+    "import runpy, sys; from pipeline.tracking import patience; patience.SECONDS = 1; sys.argv[0] = 'train'\n"
+    "runpy.run_module('pipeline.train', run_name='__main__', alter_sys=True)"
+)
 
 
 def test_training_ends_with_the_command_that_uploads_it_later(changeable: Project, server: str) -> None:
     """Where the server is gone for good: one line, exit code 1, and nothing that was learned is lost."""
     where = ["tracking=server", "tracking.experiment=gone", "hydra.run.dir=out", "train.epochs=15"]
     where.append("tracking.weight_images_every=1")  # several writes an epoch
-    impatient = (
-        "import runpy, sys; from pipeline.tracking import patience; patience.SECONDS = 1\n"
-        f"sys.argv = ['train', *{where}, 'tracking.uri=' + sys.argv[1]]\n"
-        "runpy.run_module('pipeline.train', run_name='__main__', alter_sys=True)"
-    )
     with proxy(server) as between:
         between.most = 30  # of more than fifty
-        done = changeable.run(sys.executable, "-c", impatient, between.url)
+        done = changeable.run(sys.executable, "-c", IMPATIENT, *where, f"tracking.uri={between.url}")
         assert done.returncode == 1
         (warning, error) = done.stderr.splitlines() if "\n" in done.stderr.strip() else ("", done.stderr.strip())
         assert "does not answer" in warning + done.stdout
@@ -65,6 +67,34 @@ def test_run_is_whole_though_each_answer_was_lost_once(
     told(opened, "forgotten", tmp_path).wait()
     check(MlflowClient(server), "forgotten")
     assert not (tmp_path / "unwritten").exists()
+
+
+def test_sweep_whose_server_dies_is_uploaded_and_trained_no_more(changeable: Project, server: str) -> None:
+    """It tells what became of each job; the same command then adopts all of them."""
+    sweep = ["--multirun", "tracking=server", "tracking.experiment=half", "hydra.sweep.dir=swept", "train.epochs=1"]
+    sweep += ["train.learning_rate=0.1,0.2", "hydra.launcher.heads=1"]
+    with proxy(server) as between:
+        sweep.append(f"tracking.uri={between.url}")
+        between.last = b'"status": "FINISHED"'  # the first job's end
+        died = changeable.run(sys.executable, "-c", IMPATIENT, *sweep)
+        assert died.returncode == 1
+        assert re.search(r"failed: .*=0.1 .*: trained, but the store does not tell its result", died.stdout)
+        assert re.search(
+            r"failed: .*=0.2 .*: the run could not be written to .*upload swept/1_\S+` writes", died.stdout
+        )
+        assert "type `python -m pipeline.upload swept` for jobs that are not written" in died.stderr
+        between.silent = False
+        (left,) = upload(changeable.folder / "swept", tracking(), chosen=False)
+        # Its report goes to a full disk, which is no reason to leave the sweep's run RUNNING.
+        command = [sys.executable, "-m", "pipeline.train", *sweep]
+        again = changeable.run("sh", "-c", '"$@" > /dev/full', "sh", *command)
+    assert again.returncode == 0, again.stderr
+    client = MlflowClient(server)
+    (parent,) = parents_of(client, "half")
+    assert (left.parent, parent.info.status) == (parent.info.run_id, "FINISHED")
+    assert {run.info.status for run in runs_of(client, "half")} == {"FINISHED"}
+    rows = csv.DictReader((changeable.folder / "swept/leaderboard.csv").open())
+    assert [row["reused"] for row in rows] == ["True", "True"]
 
 
 @pytest.mark.parametrize("status", [0, 429, 500])
@@ -189,7 +219,7 @@ def test_upload_passes_over_what_it_cannot_write(between: Proxy, tmp_path: Path)
     _bury(tmp_path / "a")
     shutil.rmtree(next(tmp_path.glob("a/unwritten/*/000001")))
     _bury(tmp_path / "c")
-    written = []
+    written: list[Uploaded] = []
     with pytest.raises(UserError, match=r"run in \S+/a is not written: .*; a process is at work on the run in \S+/b"):
         written.extend(upload(tmp_path, tracking(), chosen=False))
     assert [each.folder.name for each in written] == ["c"]
