@@ -1,8 +1,10 @@
 """A sweep's jobs: what each is to train, and what has become of it."""
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -17,6 +19,9 @@ from pipeline.validation import resolve
 
 if TYPE_CHECKING:
     from pipeline.tracking.search import Result
+
+
+NUMBER = re.compile(r"^    num: (\d+)$", re.MULTILINE)  # a job's, in the file that Hydra writes about it
 
 
 class Planned(list[str]):
@@ -109,6 +114,12 @@ def tracking_of(composed: DictConfig) -> Tracking:
     tracking = OmegaConf.to_object(composed.tracking)
     assert isinstance(tracking, Tracking)
     return tracking
+
+
+def next_number(folder: Path) -> int:
+    """One more than the highest of the jobs in a sweep's folder; some may be missing below it."""
+    found = (NUMBER.search(path.read_text(encoding="utf-8")) for path in folder.rglob(".hydra/hydra.yaml"))
+    return 1 + max((int(each[1]) for each in found if each), default=-1)
 
 
 def varied(jobs: Sequence[SweepJob]) -> list[str]:

@@ -18,7 +18,7 @@ from pipeline.errors import StoreError, UserError
 from pipeline.files import write_text
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.history import History
-from pipeline.sweep.jobs import SweepJob, counts, finished, settings, tracking_of, varied
+from pipeline.sweep.jobs import SweepJob, counts, finished, next_number, settings, tracking_of, varied
 from pipeline.tracking import patience
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Sweep:
         write_text(self.folder / "multirun.yaml", without_passwords(OmegaConf.to_yaml(self.config)))
         self._mark.unlink(missing_ok=True)
         # In a folder that was given by hand, jobs of an earlier start keep their numbers, and so their folders.
-        self.first = sum(1 for _ in self.folder.rglob(".hydra"))
+        self.first = next_number(self.folder)
         parent = self._parent(what, space, identity)
         try:
             patience.ask(lambda: self._view(parent))
