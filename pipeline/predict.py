@@ -4,9 +4,9 @@ python -m pipeline.predict docs/digits/thin-7.png docs/digits/shadow-4.jpg
 python -m pipeline.predict --model champion --json scan.png
 python -m pipeline.predict --show seen.png photo.jpg
 
-A picture shows one digit, light or dark, in any format that Pillow reads (of an animation, the first frame). It is made
-like MNIST before the model sees it, and --show lets you see that too. So models of other images read it badly; a model
-file knows no names: of other classes than digits the number is printed.
+A picture shows one digit, light or dark, as PNG, JPEG, GIF, TIFF, BMP, WebP, AVIF, JPEG 2000, PPM or TGA (of an
+animation, the first frame). It is made like MNIST before the model sees it, and --show lets you see that too. So models
+of other images read it badly; a model file knows no names: of other classes than digits the number is printed.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""People's own pictures, in any format that Pillow reads, upright and as grey values."""
+"""People's own pictures, in the usual formats, upright and as grey values."""
 
 import struct
 import warnings
@@ -17,6 +17,8 @@ from pipeline.errors import UserError
 
 Found = TypeVar("Found")
 
+# No others of Pillow's: for EPS, also within IPTC, it starts Ghostscript, which runs what the file says.
+FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA")
 MOST_PIXELS = 70_000_000  # more than phones take; decoded they have up to 280 MB
 LONGEST_SIDE = 20_000  # pixels
 WORKING_SIDE = 600  # pixels of the longer side to which pictures are reduced: strokes of a pen stay visible
@@ -78,7 +80,7 @@ def _guarded(path: Path, reader: Callable[[Path], Found]) -> Found:
     except PermissionError as error:
         raise UserError("you may not read it: change its permissions") from error
     except UnidentifiedImageError as error:
-        raise UserError("this is not a picture that Pillow reads: save it as PNG or JPEG") from error
+        raise UserError("this is not a picture of a format that is read: save it as PNG or JPEG") from error
     except Image.DecompressionBombError as error:
         raise UserError(
             f"it has more than {MOST_PIXELS:,} pixels, or than {LONGEST_SIDE:,} a side: make it smaller"
@@ -90,7 +92,7 @@ def _guarded(path: Path, reader: Callable[[Path], Found]) -> Found:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    with Image.open(path) as image:  # only the header: nothing is decoded before the size is known
+    with Image.open(path, formats=FORMATS) as image:  # only the header: nothing is decoded before the size is known
         width, height = image.size
         if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
             raise Image.DecompressionBombError

@@ -1,5 +1,6 @@
 """People's pictures, real files of many kinds, are read as what they show, or refused in one line."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -102,7 +103,7 @@ def test_unreadable_file_is_refused_with_its_fault(tmp_path: Path) -> None:
     good = saved(DARK, tmp_path / "good.png")
     files = {
         b"": "the file is empty",
-        b"<!DOCTYPE html>": "not a picture that Pillow reads",
+        b"<!DOCTYPE html>": "not a picture of a format that is read",
         good[: len(good) // 2]: "its file is damaged",
         saved(DARK, tmp_path / "good.jpg")[:2000]: "its file is damaged",
         png_header(30_000, 10): "more than 70,000,000 pixels, or than 20,000 a side",
@@ -122,6 +123,31 @@ def test_unreadable_file_is_refused_with_its_fault(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=told):
             pictures.read(path)
+
+
+def iptc_field(record: int, number: int, content: bytes) -> bytes:
+    return struct.pack(">BBBH", 0x1C, record, number, len(content)) + content
+
+
+def test_postscript_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would let Ghostscript run it, whatever the file is named, and within an IPTC file too."""
+    ran = tmp_path / "ran"
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f'#!/bin/sh\ntouch "{ran}"\n')
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    eps = saved(Image.new("L", (5, 3)), tmp_path / "digit.eps")
+    size, kind = (
+        ((3, 20, b"\x00\x05"), (3, 30, b"\x00\x03")),
+        ((3, 60, b"\x01\x00"), (3, 65, b"\x00"), (3, 120, b"\x05")),
+    )
+    iptc = b"".join(iptc_field(*field) for field in (*size, *kind, (8, 10, eps)))
+    for content in (eps, iptc):
+        (tmp_path / "digit.png").write_bytes(content)
+        for read in (pictures.read, pictures.pixels):
+            with pytest.raises(UserError, match="not a picture of a format that is read"):
+                read(tmp_path / "digit.png")
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "webp", "tif", "bmp"])
