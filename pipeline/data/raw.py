@@ -68,12 +68,15 @@ def checked(stored: Stored, data: Data, where: Path) -> Sets:
 
 
 def _names(stored: Stored, data: Data, where: Path) -> list[str]:
-    if stored.classes is None:
-        numbers = range(data.first_label, int(stored.training.labels.max()) + 1)
-        return data.classes or [str(label) for label in numbers]
+    if stored.classes is not None:
+        if data.classes is not None:
+            raise UserError(f"{where}: data.classes must be null, as the folders of pictures name their classes")
+        return stored.classes
     if data.classes is not None:
-        raise UserError(f"{where}: data.classes must be null, as the folders of pictures name their classes")
-    return stored.classes
+        return data.classes
+    last = int(stored.training.labels.max())
+    _check_number(last - data.first_label + 1, where)  # first, as any number may stand in a file
+    return [str(label) for label in range(data.first_label, last + 1)]
 
 
 def _check_pair(pair: Pair, name: str, first: int, where: Path) -> None:
@@ -85,10 +88,14 @@ def _check_pair(pair: Pair, name: str, first: int, where: Path) -> None:
         raise UserError(f"{where}: {name} label {pair.labels.min()} is below data.first_label={first}")
 
 
-def _check_classes(labels: npt.NDArray[Any], classes: list[str], first: int, where: Path) -> None:
-    if not FEWEST_CLASSES <= len(classes) <= MOST_CLASSES:
-        number = "one class" if len(classes) == 1 else f"{len(classes)} classes"
+def _check_number(classes: int, where: Path) -> None:
+    if not FEWEST_CLASSES <= classes <= MOST_CLASSES:
+        number = "one class" if classes == 1 else f"{classes} classes"
         raise UserError(f"{where} has {number}: a model tells {FEWEST_CLASSES} to {MOST_CLASSES} apart")
+
+
+def _check_classes(labels: npt.NDArray[Any], classes: list[str], first: int, where: Path) -> None:
+    _check_number(len(classes), where)
     if labels.max() >= len(classes):
         raise UserError(f"{where}: training label {labels.max() + first} is not among the {len(classes)} classes")
     empty = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
