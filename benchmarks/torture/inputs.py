@@ -4,6 +4,7 @@ import gzip
 import io
 import random
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ SEED = 1
 TRIED = ("files tried", "files refused", "settings tried", "settings refused")
 FAULTS = ("other errors than one line", "downloads changed by what was refused")
 FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP")
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 IMAGES = np.arange(8 * 6 * 5, dtype=np.uint8).reshape(8, 6, 5)
 LABELS = np.array([0, 1] * 4, np.uint8)
 VALUES = (
@@ -83,8 +85,15 @@ def _spoilt(content: bytes, chance: random.Random) -> bytes:
         lambda: _flipped(content, chance, min(64, len(content))),  # headers are in front
         lambda: gzip.compress(content)[: chance.randrange(1, 99)],
         lambda: chance.randbytes(len(content)),
+        _postscript,  # which Pillow would let another program run, whatever the file's name
     )
     return chance.choice(ways)()
+
+
+def _postscript() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(IMAGES[0]).save(file, "EPS")
+    return file.getvalue()
 
 
 def _flipped(content: bytes, chance: random.Random, end: int) -> bytes:
@@ -104,13 +113,13 @@ def _idx(folder: Path, chance: random.Random) -> tuple[Path, Path]:
     return folder, chance.choice(sorted(folder.iterdir()))
 
 
-def _npz(folder: Path, _: random.Random) -> tuple[Path, Path]:
+def _npz(folder: Path, chance: random.Random) -> tuple[Path, Path]:
     path = folder / "own.npz"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = io.BytesIO()
-        np.savez_compressed(file, x_train=IMAGES, y_train=LABELS)
-        path.write_bytes(file.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", chance.choice(PACKINGS)) as archive:
+        for name, array in (("x_train", IMAGES), ("y_train", LABELS)):
+            with archive.open(f"{name}.npy", "w") as file:
+                np.save(file, array)
     return path, path
 
 

@@ -1,5 +1,6 @@
 """NumPy archives with images and labels, of which nothing is ever unpickled."""
 
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,7 +15,9 @@ TRAINING, TEST = ("x_train", "y_train"), ("x_test", "y_test")
 MOST_BYTES = 1 << 34  # 16 GiB unpacked
 BRIGHTEST = 255
 # What zipfile and NumPy raise where an archive is damaged, encrypted or packed in another way.
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError)
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 def read(path: Path) -> list[npt.NDArray[Any]]:

@@ -1,5 +1,6 @@
 """Unsound data of one's own are refused in one line that names the file, and leave downloads/ as it was."""
 
+import io
 import shutil
 import struct
 import zipfile
@@ -14,6 +15,16 @@ from PIL import Image
 from pipeline.data import idx, own
 from pipeline.errors import UserError
 from tests.support.own import IMAGES, LABELS, TEST, data, npz, write_idx, write_pictures
+
+
+def in_lzma(archive: bytes) -> bytes:
+    """The same archive, packed as NumPy reads but does not write it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as plain, zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    return file.getvalue()
+
 
 FLOATS = IMAGES / 255
 WITH_NAN = FLOATS.copy()
@@ -50,6 +61,11 @@ ARCHIVES = {  # an .npz file, and what is told of it
     "text": (npz(x_train=IMAGES.astype(str)), "x_train holds <U"),
     "one-hot labels": (npz(y_train=np.eye(3)[LABELS]), "save `y.argmax(axis=1)`"),
     "labels with a point": (npz(y_train=LABELS / 1), "y_train holds float64: labels are whole numbers"),
+    "label without end": (
+        npz(y_train=np.array([0, 2**63 - 1] * 6)),
+        f"has {2**63} classes: a model tells 2 to 1000 apart",
+    ),
+    "damaged LZMA data": (in_lzma(npz()).replace(b"]\x00\x00\x80\x00", b"\xff" * 5, 1), "is damaged"),
     "negative label": (npz(y_train=LABELS.astype(int) - 1), "training label -1 is below data.first_label=0"),
 }
 
