@@ -178,7 +178,8 @@ def shortened(value: str, whole: str) -> str:
 
 def without_passwords(text: str) -> str:
     """The text, of whose URLs users and passwords are left out, before the host or as PostgreSQL's parameter."""
-    return re.sub(r"(?<=://)[^/\s]*@|(?<=[?&]password=)[^&\s'\"]*", "", text)
+    # Databases take a slash in a password as it is, so that behind a colon all may be one up to the last "@".
+    return re.sub(r"(?<=://)(?:[^/\s@]*:\S*|[^/\s]*)@|(?<=[?&]password=)[^&\s'\"]*", "", text)
 
 
 def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:

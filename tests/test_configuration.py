@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import refusals
-from pipeline.config import MOST_LETTERS, Config, config_hash, flatten, keys, params
+from pipeline.config import MOST_LETTERS, Config, config_hash, flatten, keys, params, without_passwords
 from pipeline.errors import UserError
 from pipeline.validation import check_batch_size, check_update_patience, resolve, unknown_key
 
@@ -158,6 +158,13 @@ def test_param_that_mlflow_would_cut_says_that_it_is_cut() -> None:
     value = params(config(f"data.sources=[/{'x' * MOST_LETTERS}]"))["data.sources"]
     assert len(value) == MOST_LETTERS
     assert value.endswith("... (the whole is in provenance/config.yaml)")
+
+
+@pytest.mark.parametrize("secret", ["me:secret@", "me@", "me:se@cret@", "me:se/cret@", "me:s/e@c/ret@", ":secret@", ""])
+def test_address_is_told_without_user_and_password(secret: str) -> None:
+    """Whatever letters a password has; a port and a path are not taken for one."""
+    told = "cannot use postgresql://db:5432/mlflow (or sqlite:////a/b:c@d/mlflow.db)"
+    assert without_passwords(told.replace("://db", f"://{secret}db")) == told
 
 
 BAD_VALUES = [
