@@ -58,11 +58,14 @@ def _check_free(host: str, port: int) -> None:
 
 def _serve(uri: str, host: str, port: int) -> int:
     """Run MLflow's UI until it ends or a signal comes, and give its exit code."""
-    where = ["--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    where = ["--host", host, "--port", str(port)]
     plain = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    store = {"MLFLOW_BACKEND_STORE_URI": uri}  # everybody sees arguments, and it may have a password
     # In a session of its own it does not hear Ctrl-C, at which it would print tracebacks.
     with subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "ui", *where, *plain], env={**os.environ, **QUIET}, start_new_session=True
+        [sys.executable, "-m", "mlflow", "ui", *where, *plain],
+        env={**os.environ, **QUIET, **store},
+        start_new_session=True,
     ) as server:
         try:
             return server.wait()
