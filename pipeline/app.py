@@ -3,13 +3,12 @@
 import functools
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -21,7 +20,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import interrupts, refusals
 from pipeline.config import Config, without_passwords
-from pipeline.errors import NO_MEMORY, Diverged, Stopped, Terminated, UserError, refused
+from pipeline.ending import in_one_line, stop, telling, told
+from pipeline.errors import Diverged, Stopped, UserError
 from pipeline.files import write_text
 from pipeline.paths import CONF, ROOT
 from pipeline.validation import resolve
@@ -29,9 +29,19 @@ from pipeline.validation import resolve
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # a line that cannot be logged, on a full disk or to a closed pipe, is no traceback
 
-# By the user; any other error is ours.
-MENDABLE = (UserError, OmegaConfBaseException, OSError, MemoryError, ImportError)
 STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=stop: the file that a failed job makes
+
+
+class Refused(UserError):
+    """The command line or conf/ is refused by Hydra."""
+
+    code = 1
+
+
+class SweepFailed(UserError):
+    """Jobs of a sweep failed."""
+
+    code = 1
 
 
 class JobFailed(Exception):
@@ -55,48 +65,28 @@ def run(task: Callable[[Config], Any]) -> None:
     interrupts.listen()
     job = Job(task, full_errors=full_errors)
     _check_options()
-    try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    except Terminated as error:
-        stop("terminated", 128 + error.number)
-    except KeyboardInterrupt:
-        stop("interrupted", 128 + signal.SIGINT)
-    except BrokenPipeError:
-        stop_unread()
-    except Exception as error:
-        if full_errors:
-            raise
-        if isinstance(error, JobFailed):
-            stop("the sweep failed, as told above", 1)
-        if isinstance(error, UserError | OSError) and not isinstance(error, HydraException):
-            stop(told_of(error), error.code if isinstance(error, UserError) else 2)
-        if job.started:
-            raise
-        # Before a job starts, whatever is raised is about the command line or conf/.
-        stop(refusals.one_line(error), 1)
-
-
-def stop(message: str, code: int) -> NoReturn:
-    """End the process with one line on stderr, without passwords of URLs."""
-    sys.stderr.write(f"error: {without_passwords(message)}\n")
-    sys.exit(code)
-
-
-def stop_unread() -> NoReturn:
-    """End the process as a closed pipe does, as under `| head`."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(128 + signal.SIGPIPE)
+    with telling(full_errors=full_errors):
+        try:
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+        except JobFailed as error:
+            raise SweepFailed("the sweep failed, as told above") from error
+        except Exception as error:
+            of_hydra = isinstance(error, HydraException | OmegaConfBaseException) or told(error, ROOT) is None
+            if job.started or not of_hydra:
+                raise
+            # Before a job starts, whatever else is raised is about the command line or conf/.
+            raise Refused(refusals.one_line(error)) from error
 
 
 def _check_options() -> None:
     """Refuse options that Hydra does not know in one line; it would tell its whole usage."""
-    told = StringIO()
+    usage = StringIO()
     try:
-        with redirect_stderr(told):
+        with redirect_stderr(usage):
             get_args_parser().parse_args()
     except SystemExit as end:
         if end.code:
-            reason = told.getvalue().strip().rpartition("error: ")[2]
+            reason = usage.getvalue().strip().rpartition("error: ")[2]
             stop(f"{reason} (options, as --multirun, go before KEY=VALUE; see --help)", 2)
         raise
 
@@ -128,19 +118,21 @@ class Job:
             raise
         except Exception as error:
             log.debug("failed", exc_info=True)  # the traceback goes to the log file
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                hydra_config = HydraConfig.get()
-                where = hydra_config.runtime.output_dir
-                sys.stderr.write(f"error: job {hydra_config.job.num} failed: {told_of(error)} (see {where})\n")
+            hydra_config = HydraConfig.get()
+            where = hydra_config.runtime.output_dir
+            found = told(error, where)
+            if hydra_config.mode == RunMode.MULTIRUN:
+                line = in_one_line(found.line if found else f"{type(error).__name__}: {error}".splitlines()[0])
+                sys.stderr.write(f"error: job {hydra_config.job.num} failed: {line} (see {where})\n")
                 if not self.full_errors:
                     error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
                 if STOP_MARK in os.environ:
                     Path(os.environ[STOP_MARK]).touch()
                 failed = JobDiverged if isinstance(error, Diverged) else JobFailed
-                raise failed(told_of(error)) from error
-            if self.full_errors or not isinstance(error, MENDABLE) or isinstance(error, BrokenPipeError):
+                raise failed(line) from error
+            if self.full_errors or found is None or isinstance(error, BrokenPipeError):
                 raise
-            stop(told_of(error), error.code if isinstance(error, UserError) else 2)
+            stop(*found)
 
 
 def check_stop_mark() -> None:
@@ -163,20 +155,3 @@ def _hide_passwords() -> None:
         text = path.read_text(encoding="utf-8")
         if without_passwords(text) != text:
             write_text(path, without_passwords(text))
-
-
-def told_of(error: Exception) -> str:
-    """One line without passwords of URLs; what is not for the user to mend is named by its type too."""
-    if isinstance(error, OmegaConfBaseException):
-        told = refusals.one_line(error)
-    elif isinstance(error, UserError):
-        told = str(error)
-    elif isinstance(error, OSError):
-        told = refused(error, HydraConfig.get().runtime.output_dir if HydraConfig.initialized() else ROOT)
-    elif isinstance(error, MemoryError):
-        told = f"not enough memory ({str(error) or type(error).__name__}): {NO_MEMORY}"
-    elif isinstance(error, ImportError):
-        told = f"a library cannot be loaded ({error}): run `make setup`, or free memory where it fails to map a segment"
-    else:
-        told = f"{type(error).__name__}: {error}".splitlines()[0]
-    return without_passwords(told)

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -13,9 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from pipeline import interrupts, refusals
-from pipeline.app import MENDABLE, stop, stop_unread, told_of
 from pipeline.config import Config
-from pipeline.errors import Terminated, UserError
+from pipeline.ending import stop, telling
+from pipeline.errors import UserError
 from pipeline.paths import CONF
 from pipeline.validation import resolve
 
@@ -54,34 +53,10 @@ def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> No
     """
     interrupts.listen()
     arguments = parser.parse_args()
-    try:
+    with telling(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
         code = main(arguments, settings(arguments.set))
         sys.stdout.flush()
-    except Terminated as error:
-        stop("terminated", 128 + error.number)
-    except KeyboardInterrupt:
-        stop("interrupted", 128 + signal.SIGINT)
-    except BrokenPipeError:
-        stop_unread()
-    except MENDABLE as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        stop(told_of(error), error.code if isinstance(error, UserError) else 2)
-    except Exception as error:
-        told = _told_by_store(error)
-        if told is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        stop(told, 2)
     sys.exit(code)
-
-
-def _told_by_store(error: Exception) -> str | None:
-    """What to say of a store that has ceased to answer; None of any other error."""
-    if "mlflow" not in sys.modules:
-        return None
-    from pipeline.tracking import refusal
-
-    return f"the MLflow store does not answer any more ({refusal.reason(error)})" if refusal.unusable(error) else None
 
 
 def settings(overrides: Sequence[str]) -> Config:
