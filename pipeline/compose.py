@@ -25,7 +25,7 @@ def compose(config: Config) -> None:
     """Write params.yaml, unless it was changed by other hands, whose changes would be lost without a word."""
     # Git keeps the file, and DVC's lock its values. Nothing else reads it.
     values = without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
-    if PARAMS.is_file() and _edited(PARAMS.read_text(encoding="utf-8"), values):
+    if PARAMS.is_file() and _edited(PARAMS.read_bytes(), values):
         raise UserError(
             f"{PARAMS} was changed by hand or `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
             "as `dvc exp run -S conf/config.yaml:train.learning_rate=0.2` does, and delete params.yaml"
@@ -33,14 +33,13 @@ def compose(config: Config) -> None:
     write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
 
 
-def _edited(text: str, composed: str) -> bool:
+def _edited(content: bytes, composed: str) -> bool:
     """Whether the file holds values that are neither those that its header was written for nor the ones to come."""
-    values = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
-    if _digest(values) in text:
-        return False
     try:
-        return OmegaConf.create(values) != OmegaConf.create(composed)
-    except YAMLError:  # as with the marks of a merge conflict
+        text = content.decode()
+        values = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+        return _digest(values) not in text and OmegaConf.create(values) != OmegaConf.create(composed)
+    except (YAMLError, UnicodeDecodeError):  # as with the marks of a merge conflict, or of an editor that saves Latin-1
         return True
 
 

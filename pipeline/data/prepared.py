@@ -1,6 +1,8 @@
 """The prepared/ folder: uint8 arrays that can be memory-mapped, and a summary that tells what they are."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Literal
 
@@ -25,7 +27,7 @@ def data_md5() -> str:
         raise UserError(f"{DATA_DVC} is not there: run the command in a clone of the repository")
     try:
         return str(OmegaConf.select(OmegaConf.load(DATA_DVC), "outs[0].md5"))
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{DATA_DVC} is not sound YAML: restore it, as with `git checkout data.dvc`") from error
 
 
@@ -58,7 +60,8 @@ def classes(config: Config) -> list[str]:
         UserError: prepared/ holds nothing, or other data than the configuration asks for.
     """
     read(config)
-    names: list[str] = json.loads(CLASSES.read_text(encoding="utf-8"))
+    with _telling_damage():
+        names: list[str] = json.loads(CLASSES.read_text(encoding="utf-8"))
     return names
 
 
@@ -82,11 +85,9 @@ def read(config: Config, *names: Name) -> list[LabelledImages]:
     files = [(PREPARED / f"{name}_images.npy", PREPARED / f"{name}_labels.npy") for name in names]
     if not all(file.is_file() for file in (PREPARED / "summary.json", CLASSES, *chain(*files))):
         raise UserError(f"{PREPARED} holds no prepared data: run `dvc repro preprocess`")
-    try:
-        found = json.loads((PREPARED / "summary.json").read_text(encoding="utf-8"))["made_from"]
+    with _telling_damage():
+        found = dict(json.loads((PREPARED / "summary.json").read_text(encoding="utf-8"))["made_from"])
         sets = [LabelledImages(*(np.load(file, mmap_mode="r") for file in pair)) for pair in files]
-    except (ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{PREPARED} has a damaged file ({error}): run `dvc repro --force preprocess`") from error
     differing = [
         f"{key}={found.get(key)} instead of {value}" for key, value in asked.items() if found.get(key) != value
     ]
@@ -97,3 +98,11 @@ def read(config: Config, *names: Name) -> list[LabelledImages]:
             "choose the data in conf/config.yaml and run `dvc repro preprocess`"
         )
     return sets
+
+
+@contextmanager
+def _telling_damage() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, EOFError, KeyError) as error:
+        raise UserError(f"{PREPARED} has a damaged file ({error}): run `dvc repro --force preprocess`") from error
