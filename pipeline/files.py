@@ -4,11 +4,14 @@ import csv
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import UserError, refused
+
+NUMPYS = re.compile(r"\d+ requested and \d+ written")  # where not all could be
 
 
 @contextmanager
@@ -26,9 +29,10 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename not in (None, str(temporary)):
             raise
-        if error.errno is None:  # NumPy's, where not all could be written
+        if error.errno is None and NUMPYS.fullmatch(str(error)):
             error.errno = errno.ENOSPC
-        error.filename = error.filename2 = None
+        if error.filename is not None:  # what was never set is not set: it would become part of the error's words
+            error.filename = error.filename2 = None
         raise UserError(refused(error, path)) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -54,6 +54,12 @@ def test_error_of_another_file_is_not_told_as_this_ones(tmp_path: Path) -> None:
         temporary.write_bytes((tmp_path / "missing").read_bytes())
 
 
+def test_reason_is_not_guessed(tmp_path: Path) -> None:
+    """Only NumPy's error without a number means a full disk."""
+    with pytest.raises(UserError, match=r"kept\.npy: no answer: mend that"), writing(tmp_path / "kept.npy"):
+        raise TimeoutError("no answer")
+
+
 def test_stage_without_room_ends_with_one_line(changeable: Project) -> None:
     """It names the file, and leaves no half of it; nor does the log's own failure add lines."""
     done = changeable.run("bash", "-c", "rm prepared/*; ulimit -f 8; exec python -m pipeline.preprocess")
