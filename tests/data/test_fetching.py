@@ -7,7 +7,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -23,6 +22,7 @@ from pipeline.data import fetching, sources, streams
 from pipeline.errors import UserError
 from tests.support import mirror
 from tests.support.published import CONTENT, contents, data_set
+from tests.support.waiting import until
 
 SOUND = [mirror.good, mirror.plain, mirror.labelled, mirror.twice, mirror.in_crumbs, mirror.with_more]
 
@@ -205,9 +205,7 @@ def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> 
         code = f"from tests.data.test_fetching import *\nfetching.fetch(data_set({url!r}), Path({str(folder)!r}))\n"
         root = Path(__file__).resolve().parents[2]
         process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
-        end = time.monotonic() + 60
-        while not any(path.stat().st_size >= streams.CHUNK for path in folder.glob(".train-images*")):
-            assert time.monotonic() < end, "nothing was written"
+        until(lambda: any(file.stat().st_size >= streams.CHUNK for file in folder.glob(".train-images*")), process)
         process.kill()
         process.wait()
         gone.set()

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.postgres import postgresql
 from tests.support.project import Project
 from tests.support.servers import mlflow_server
 from tests.support.stores import parents_of, runs, runs_of
+from tests.support.waiting import until
 
 # The nodes listen on loopback, and end with their standard input: also where the tests are killed.
 NODES = """
@@ -121,7 +121,7 @@ def test_jobs_of_a_worker_that_dies_fail_and_the_others_finish(nodes: Nodes, cha
     """By name and in one line, as from too little memory; nothing is left RUNNING, nothing is tried again."""
     command = nodes.command("train.epochs=1,1000000", "train.patience=1000000")
     with started(changeable, command) as process:
-        wait(lambda: seen(changeable) == ["FINISHED", "RUNNING"] and len(nodes.workers()) == 1, process)
+        until(lambda: seen(changeable) == ["FINISHED", "RUNNING"] and len(nodes.workers()) == 1, process)
         (worker,) = nodes.workers()
         worker.kill()
         printed, told = process.communicate(timeout=120)
@@ -141,7 +141,7 @@ def test_interrupted_sweep_ends_the_runs_on_all_nodes(nodes: Nodes, changeable: 
     """As KILLED, with what was measured; a bank that still waited for a node leaves no run."""
     words = ("train.epochs=1000000", "train.patience=1000000", "train.batch_size=64,48,32")
     with started(changeable, nodes.command(*words)) as process:
-        wait(lambda: seen(changeable) == ["RUNNING", "RUNNING"], process)
+        until(lambda: seen(changeable) == ["RUNNING", "RUNNING"], process)
         process.send_signal(signal.SIGTERM)
         printed, told = process.communicate(timeout=120)
     assert process.returncode == 143, told
@@ -180,13 +180,6 @@ def started(project: Project, command: list[str]) -> "Iterator[subprocess.Popen[
             yield process
         finally:
             process.kill()
-
-
-def wait(holds: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + 300
-    while not holds():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
 
 
 def seen(project: Project) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tests.support.postgres import postgresql
 from tests.support.project import Project
 from tests.support.servers import mlflow_server
 from tests.support.stores import client_of, runs_of
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.postgres
 
@@ -62,9 +62,8 @@ def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Proje
     words = [f"train.learning_rate={rates}", "train.epochs=1000000", "train.patience=1000000"]
     where = [f"tracking.uri={server}", "tracking.experiment=interrupted", "tracking.weight_images_every=1000"]
     process = changeable.start("train", "-m", *words, *where)
-    client, end = MlflowClient(server), time.monotonic() + 120
-    while states(client) != ["RUNNING"] * 20:
-        assert time.monotonic() < end
+    client = MlflowClient(server)
+    until(lambda: states(client) == ["RUNNING"] * 20, process)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
