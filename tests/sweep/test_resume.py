@@ -1,17 +1,16 @@
 """A sweep that is started again: what is finished is kept, and the rest completed, under the same parent."""
 
-import os
 import random
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
+from tests.support.waiting import until
 
 GRID = ("train.learning_rate=0.05,0.1,0.3", "train.batch_size=48,64,200,400", "train.epochs=20")
 
@@ -48,9 +47,9 @@ def test_killed_at_any_moment_and_started_again_it_is_as_undisturbed(undisturbed
     """The same runs, metric for metric, none twice, under one parent; no folder written twice; none left RUNNING."""
     process = changeable.start("train", "-m", *GRID)
     jobs = random.SystemRandom().randrange(1, 12)
-    end = time.monotonic() + 120
-    while len(list(changeable.folder.glob("outputs/sweep/*/*_lr*/history.csv"))) < jobs and process.poll() is None:
-        assert time.monotonic() < end
+    sys.stdout.write(f"to be killed after {jobs} jobs\n")  # pytest shows it where the test fails
+    ended = changeable.folder.glob
+    until(lambda: len(list(ended("outputs/sweep/*/*_lr*/history.csv"))) >= jobs or process.poll() is not None)
     process.kill()
     process.communicate(timeout=60)
     folders = {path: path.stat().st_mtime_ns for path in changeable.folder.glob("outputs/sweep/*/*_lr*/train.log")}
@@ -92,18 +91,10 @@ def test_what_is_finished_is_skipped_and_told(changeable: Project) -> None:
     assert len(runs(changeable.folder)) == 4
 
 
-def test_dry_run_leaves_nothing(changeable: Project) -> None:
-    """Not even a store."""
-    done = sweep(changeable, "sweep.dry_run=true")
-    assert done.returncode == 0, done.stderr
-    assert "12 of 12 jobs would run" in done.stdout
-    assert not (changeable.folder / "mlflow.db").exists()
-    assert not (changeable.folder / "outputs/sweep").exists()
-
-
-def test_dry_run_tells_tidy_values_and_what_would_be_refused(changeable: Project) -> None:
-    """Hydra's range counts to 0.30000000000000004, which would be in the names of runs."""
+def test_dry_run_tells_tidy_values_and_what_would_be_refused_and_leaves_nothing(changeable: Project) -> None:
+    """Hydra's range counts to 0.30000000000000004, which would be in the names of runs. Not even a store is made."""
     done = changeable.stage("train", "-m", "train.learning_rate=range(0.0,0.35,0.1)", "sweep.dry_run=true")
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-5:] == [
         "train.learning_rate=0: would be refused",
         "train.learning_rate=0.1: would run",
@@ -111,23 +102,20 @@ def test_dry_run_tells_tidy_values_and_what_would_be_refused(changeable: Project
         "train.learning_rate=0.3: would run",
         "3 of 4 jobs would run",
     ]
+    assert not (changeable.folder / "mlflow.db").exists()
+    assert not (changeable.folder / "outputs/sweep").exists()
 
 
-@pytest.mark.parametrize(
-    ("files", "repeated"), [(["pipeline/model/softmax.py"], 2), (["pipeline/compose.py", "README.md"], 0)], ids=str
-)
-def test_changed_code_is_trained_anew_and_other_files_do_not_matter(
-    changeable: Project, files: list[str], repeated: int
-) -> None:
+def test_changed_code_is_trained_anew_and_other_files_do_not_matter(undisturbed: Project, changeable: Project) -> None:
     """Code is the files that training runs, whatever the commit is."""
-    words = ("train.learning_rate=0.1,0.3", "train.epochs=1")
-    assert changeable.stage("train", "-m", *words).returncode == 0
-    for file in files:
-        with (changeable.folder / file).open("a") as changed:
-            changed.write("\n# changed\n")
-    changeable.git("commit", "-qam", "Change a file")
-    assert changeable.stage("train", "-m", *words).returncode == 0
-    assert len(runs(changeable.folder)) == 2 + repeated
+    store = f"sqlite:///{undisturbed.folder}/mlflow.db"
+    for files, left in ((["pipeline/compose.py", "README.md"], 0), (["pipeline/model/softmax.py"], 12)):
+        for file in files:
+            with (changeable.folder / file).open("a") as changed:
+                changed.write("\n# changed\n")
+        changeable.git("commit", "-qam", "Change a file")
+        done = changeable.stage("train", "-m", *GRID, "sweep.dry_run=true", MLFLOW_TRACKING_URI=store)
+        assert done.stdout.splitlines()[-1] == f"{left} of 12 jobs would run", done.stderr
 
 
 def test_folder_given_by_hand_is_not_overwritten(changeable: Project) -> None:
@@ -139,35 +127,6 @@ def test_folder_given_by_hand_is_not_overwritten(changeable: Project) -> None:
     after = {path: path.read_bytes() for path in (changeable.folder / "mine").glob("*/model.keras")}
     assert len(after) == 4
     assert {path: after[path] for path in before} == before
-
-
-def test_run_of_a_living_process_is_not_closed(changeable: Project) -> None:
-    """Only those are, of which the process is known to be gone; another machine's never is."""
-    assert changeable.stage("train", "train.epochs=1").returncode == 0
-    (run,) = runs(changeable.folder)
-    machine, boot, namespace, number, started = run.data.tags["process"].split(" ")
-    here = str(os.getpid())
-    client = client_of(changeable.folder)
-    left = {}
-    for name, process in {
-        "gone": (machine, boot, namespace, number, started),
-        "on another machine": ("0123456789ab", boot, namespace, number, started),
-        "in another container": (machine, boot, "pid:[1]", number, started),
-        "before the machine's last start": (machine, "other", namespace, here, started),
-        "number taken by another": (machine, boot, namespace, here, started),
-        "alive": (machine, boot, namespace, here, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]),
-    }.items():
-        created = client.create_run(run.info.experiment_id, tags={"process": " ".join(process)})
-        left[name] = created.info.run_id
-    assert changeable.stage("train", "-m", "train.epochs=1,2").returncode == 0
-    assert {name: client.get_run(run_id).info.status for name, run_id in left.items()} == {
-        "gone": "KILLED",
-        "on another machine": "RUNNING",
-        "in another container": "RUNNING",
-        "before the machine's last start": "KILLED",
-        "number taken by another": "KILLED",
-        "alive": "RUNNING",
-    }
 
 
 @pytest.mark.parametrize("launcher", ["bank", "joblib"])
@@ -195,9 +154,7 @@ def test_two_sweeps_at_once_do_not_mix(changeable: Project) -> None:
     """Nor do two starts of the same command: each has a parent of its own, and ends its own runs only."""
     endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")
     processes = [changeable.start("train", "-m", *endless) for _ in range(2)]
-    end = time.monotonic() + 120
-    while len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) < 2:
-        assert time.monotonic() < end
+    until(lambda: len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) == 2)
     other = changeable.stage("train", "-m", "train.learning_rate=0.1,0.3", "train.epochs=2")
     assert other.returncode == 0, other.stderr
     assert "2 of 2 jobs finished" in other.stdout
