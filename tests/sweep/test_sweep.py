@@ -4,18 +4,22 @@ import csv
 import json
 import re
 import shlex
-import shutil
 import signal
+import subprocess
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from mlflow.entities import Run
 from PIL import Image
 
 from pipeline.sweep import adopt
+from pipeline.tracking import store
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
+from tests.support.waiting import until
+from tests.tracking.test_store import tracking
 
 
 def test_each_job_has_its_run_and_folder_and_the_best_is_named(changeable: Project) -> None:
@@ -39,13 +43,30 @@ def test_each_job_has_its_run_and_folder_and_the_best_is_named(changeable: Proje
     assert f"run {best.info.run_id}, {best.data.tags['output_dir']}" in done.stdout
 
 
-def test_parent_has_the_leaderboard_and_the_best(changeable: Project) -> None:
+@dataclass(frozen=True)
+class Swept:
+    """A project with a sweep, two jobs of which have failed, and what the sweep printed."""
+
+    project: Project
+    done: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    """Six jobs in two banks, with callbacks of Hydra's. For reading only."""
+    project = digits.copy(tmp_path_factory.mktemp("swept") / "project")
+    words = ("train.learning_rate=0.1,1e38,0.3", "train.batch_size=48,64", "train.epochs=3", "seed=7")
+    callbacks = (
+        "+hydra.callbacks.log._target_=hydra.experimental.callbacks.LogJobReturnCallback",
+        "+hydra.callbacks.keep._target_=hydra.experimental.callbacks.PickleJobInfoCallback",
+    )
+    return Swept(project, project.stage("train", "-m", *words, *callbacks))
+
+
+def test_parent_has_the_leaderboard_and_the_best(swept: Swept) -> None:
     """As a table, a file and a picture; what was swept, counts, and the best run's id, params and figures."""
-    words = ("train.learning_rate=0.1,1e38,0.3", "train.batch_size=48,64", "train.epochs=2")
-    done = changeable.stage("train", "-m", *words)
-    assert done.returncode == 1
-    (parent,) = parents(changeable.folder)
-    found = runs(changeable.folder)
+    (parent,) = parents(swept.project.folder)
+    found = runs(swept.project.folder)
     assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
     finished = [run for run in found if run.info.status == "FINISHED"]
     order = sorted(finished, key=validation)
@@ -58,7 +79,7 @@ def test_parent_has_the_leaderboard_and_the_best(changeable: Project) -> None:
     assert {key: parent.data.metrics[key] for key in counts} == counts
     measured = ("best/epoch", "best/valid_error", "best/valid_loss")
     assert [parent.data.metrics[key] for key in measured] == [best.data.metrics[key] for key in measured]
-    client = client_of(changeable.folder)
+    client = client_of(swept.project.folder)
     table = json.loads(Path(client.download_artifacts(parent.info.run_id, "leaderboard.json")).read_text())
     text = Path(client.download_artifacts(parent.info.run_id, "leaderboard.csv")).read_text()
     rows = list(csv.DictReader(text.splitlines()))
@@ -76,44 +97,58 @@ def validation(run: Run) -> tuple[float, float]:
     return run.data.metrics["best/valid_error"], run.data.metrics["best/valid_loss"]
 
 
-def test_told_command_adopts_the_best(changeable: Project) -> None:
-    """Typed as it stands, it writes the best job's values into conf/ and gives the same model."""
-    done = changeable.stage("train", "-m", "train.learning_rate=0.1,0.3", "train.epochs=3", "seed=7")
-    assert done.returncode == 0, done.stderr
-    best = changeable.folder / Path(
-        re.search(r"the best is .*, (\S+)$", done.stdout, re.MULTILINE)[1]  # type: ignore[index]  # fails if absent
-    )
-    command = done.stdout.splitlines()[-2].strip()
-    adopted = changeable.run(*shlex.split(command))
+def test_told_command_adopts_the_best(swept: Swept, tmp_path: Path) -> None:
+    """Typed as it stands, it writes the best job's values into conf/ and gives the same files, to the byte."""
+    told = swept.done.stdout
+    best = re.search(r"the best is .*, (\S+)$", told, re.MULTILINE)
+    assert best is not None
+    project = swept.project.copy(tmp_path / "project")
+    adopted = project.run(*shlex.split(told.splitlines()[-2].strip()))
     assert adopted.returncode == 0, adopted.stdout + adopted.stderr
-    assert "learning_rate: 0.3" in (changeable.folder / "conf/config.yaml").read_text()
-    assert (changeable.folder / "models/model.keras").read_bytes() == (best / "model.keras").read_bytes()
+    assert "learning_rate: 0.3" in (project.folder / "conf/config.yaml").read_text()
+    for name in ("model.keras", "history.csv", "weights.png"):
+        expected = (swept.project.folder / best[1] / name).read_bytes()
+        assert (project.folder / "models" / name).read_bytes() == expected
 
 
 def test_sweep_of_odd_words_ends_well(changeable: Project) -> None:
-    """Hydra's `++`, an experiment that looks like a formula, and a reader that goes away before the end."""
-    words = "++train.learning_rate=0.1,0.3 train.epochs=1 'tracking.experiment=a$b_$c'"
+    """Hydra's `++`, an experiment that looks like a formula, and a reader that goes away before the end.
+
+    A value that is given twice is trained twice: two runs, two folders, the same bytes.
+    """
+    words = "++train.learning_rate=0.1,0.1 train.epochs=1 'tracking.experiment=a$b_$c'"
     changeable.run("bash", "-c", f"{sys.executable} -m pipeline.train -m {words} | head -1")
     (parent,) = parents(changeable.folder, "a$b_$c")
     assert parent.info.status == "FINISHED"
-    assert parent.data.params["space.train.learning_rate"] == "0.1,0.3"
-    assert len(runs(changeable.folder, "a$b_$c")) == 2
+    assert parent.data.params["space.train.learning_rate"] == "0.1,0.1"
+    assert parent.data.metrics["jobs/finished"] == 2
+    first, second = (Path(run.data.tags["output_dir"]) for run in runs(changeable.folder, "a$b_$c"))
+    assert first != second
+    assert (first / "model.keras").read_bytes() == (second / "model.keras").read_bytes()
 
 
 def test_parent_ends_where_its_files_cannot_be_kept(changeable: Project) -> None:
-    """As artifacts without credentials: told in one line for each job and for the sweep, and nothing left RUNNING."""
-    assert changeable.stage("train", "train.epochs=1").returncode == 0
-    artifacts = changeable.folder / "mlartifacts/digits"
-    shutil.rmtree(artifacts)
+    """As artifacts without credentials: told in one line for each job and for the sweep, and nothing left RUNNING.
+
+    The jobs have failed though their training went well: their runs say so too, and no `run_id` tells of a whole one.
+    """
+    store.connect(tracking(f"sqlite:///{changeable.folder}/mlflow.db"))
+    artifacts = changeable.folder / "mlartifacts"
     artifacts.write_text("in the way")
+    out = changeable.folder / "out"
     words = ("train.learning_rate=0.2,0.3", "train.epochs=1")
-    done = changeable.stage("train", "-m", *words)
+    done = changeable.stage("train", "-m", *words, f"hydra.sweep.dir={out}")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
+    assert len(re.findall(r"^error: job [01] failed: .*mlartifacts", done.stderr, re.MULTILINE)) == 2
     assert re.search(r"^error: run \w+ of the sweep could not be written \(.*\): mend ", done.stderr, re.MULTILINE)
+    assert "0 of 2 jobs finished" in done.stdout
     (parent,) = parents(changeable.folder)
     assert parent.info.status == "FAILED"
-    assert "RUNNING" not in {run.info.status for run in runs(changeable.folder)}
+    for run in runs(changeable.folder):
+        assert run.info.status == "FAILED"
+        assert "mlartifacts" in run.data.tags["failure"]
+    assert not list(out.glob("*/run_id"))
     artifacts.unlink()
     again = changeable.stage("train", "-m", *words)
     assert again.returncode == 0, again.stderr
@@ -132,63 +167,43 @@ def test_preset_has_the_last_word_in_conf() -> None:
     ]
 
 
-def test_job_of_a_sweep_equals_the_same_job_alone(changeable: Project) -> None:
-    """To the byte, whatever ran before it in the process."""
-    out = changeable.folder / "out"
-    swept = changeable.stage(
-        "train", "--multirun", "train.learning_rate=0.1,0.3", "train.epochs=3", f"hydra.sweep.dir={out}/swept"
-    )
-    alone = changeable.stage("train", "train.learning_rate=0.3", "train.epochs=3", f"hydra.run.dir={out}/alone")
-    assert alone.returncode == swept.returncode == 0, alone.stderr + swept.stderr
-    for name in ("model.keras", "history.csv", "weights.png"):
-        assert (out / "alone" / name).read_bytes() == (out / "swept/1_lr=0.3_batch=64" / name).read_bytes()
-
-
-def test_failing_jobs_are_all_named_and_the_others_go_on(changeable: Project) -> None:
+def test_failing_jobs_are_all_named_and_the_others_go_on(swept: Swept) -> None:
     """Hydra itself shows the first failure only, and nothing in that job's log."""
-    done = changeable.stage("train", "-m", "train.learning_rate=1e38,0.1,2e38", "train.epochs=2")
+    done, folder = swept.done, swept.project.folder
     assert done.returncode == 1
     line = r"^failed: train.learning_rate=(\S+) .*: the training loss .* in epoch 1.*; see (.*)$"
     told = re.findall(line, done.stdout, re.MULTILINE)
-    assert [rate for rate, _ in told] == ["1e+38", "2e+38"]
+    assert [rate for rate, _ in told] == ["1e+38", "1e+38"]
     for _, log in told:
-        assert "Traceback" in (changeable.folder / log).read_text()
+        assert "Traceback" in (folder / log).read_text()
     assert "Traceback" not in done.stdout + done.stderr
-    assert "1 of 3 jobs finished, 2 failed" in done.stdout
-    found = runs(changeable.folder)
-    assert sorted(run.info.status for run in found) == ["FAILED", "FAILED", "FINISHED"]
-    assert sorted(run.data.tags.get("failure", "") for run in found) == ["", "diverged", "diverged"]
+    assert "4 of 6 jobs finished, 2 failed" in done.stdout
+    found = [(run.info.status, run.data.tags.get("failure", "")) for run in runs(folder)]
+    assert sorted(found) == [("FAILED", "diverged")] * 2 + [("FINISHED", "")] * 4
 
 
-def test_equal_jobs_keep_apart(changeable: Project) -> None:
-    """Hydra runs equal values twice: two runs, two folders, the same bytes."""
-    done = changeable.stage("train", "-m", "seed=7,7", "train.epochs=1")
-    assert done.returncode == 0, done.stderr
-    first, second = (Path(run.data.tags["output_dir"]) for run in runs(changeable.folder))
-    assert first != second
-    assert (first / "model.keras").read_bytes() == (second / "model.keras").read_bytes()
-    assert "2 of 2 jobs finished" in done.stdout
-
-
-def test_jobs_refused_before_their_run_count_as_failed(changeable: Project) -> None:
-    """They leave no trace in MLflow, and the end must not say that all is well."""
-    done = changeable.stage("train", "-m", "train.batch_size=0,64", "train.epochs=1")
-    assert done.returncode == 1
-    assert "error: job 0 failed: train.batch_size=0 is not allowed" in done.stderr
-    assert "1 of 2 jobs finished" in done.stdout
+def test_hydras_callbacks_see_each_jobs_real_end(swept: Swept) -> None:
+    """Not the moment when the job begins to wait for its bank."""
+    (sweep,) = (swept.project.folder / "outputs/sweep").iterdir()
+    for folder, failed in (("0_lr=0.1_batch=48", False), ("2_lr=1e+38_batch=48", True)):
+        text = (sweep / folder / "train.log").read_text()
+        assert ("[LogJobReturnCallback][ERROR]" in text.replace("hydra.experimental.callbacks.", "")) == failed
+        assert (sweep / folder / ".hydra/job_return.pickle").is_file()
 
 
 def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
     """No store, no experiment, no summary of nothing: whether Hydra refuses it, or each job would be."""
     refused = (
-        ("train.batch_size=32,bad", 1),
-        ("train.batch_size=0,-1", 2),
-        ("+train.learning_rat=0.1,0.2", 2),
-        ("train.l2=interval(0,1)", 2),
+        ("train.batch_size=32,bad", 1, "train.batch_size: Value 'bad' "),
+        ("train.batch_size=0,-1", 2, "train.batch_size=0 is not allowed: it must be at least 1"),
+        ("+train.learning_rat=0.1,0.2", 2, "train.learning_rat is not a setting; did you mean train.learning_rate?"),
+        ("train.l2=interval(0,1)", 2, "train.l2=interval(0,1) is no grid"),
+        ("hydra.launcher.heads=0", 2, "hydra.launcher.heads=0 is not allowed: it must be at least 1"),
     )
-    for words, code in refused:
+    for words, code, told in refused:
         done = changeable.stage("train", "-m", words)
         assert done.returncode == code, done.stderr
+        assert done.stderr.startswith(f"error: {told}")
         assert len(done.stderr.splitlines()) == 1
         assert "jobs finished" not in done.stdout
         assert not (changeable.folder / "mlflow.db").exists()
@@ -201,9 +216,7 @@ def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> Non
     """
     words = ("train.epochs=1,1000000,2000000", "train.patience=1000000")
     process = changeable.start("train", "-m", *words)
-    end = time.monotonic() + 120
-    while seen(changeable) != ["FINISHED", "RUNNING", "RUNNING"]:
-        assert time.monotonic() < end
+    until(lambda: seen(changeable) == ["FINISHED", "RUNNING", "RUNNING"], process)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -1,0 +1,22 @@
+"""Which jobs may train in one bank."""
+
+import pytest
+
+from pipeline import command
+from pipeline.sweep.grouping import shared
+
+
+@pytest.mark.parametrize(
+    ("swept", "banks"),
+    [
+        (["model.seed=1", "model.seed=2"], 1),
+        (["seed=1", "seed=2"], 2),
+        (["seed=1 train.shuffle=false", "seed=2 train.shuffle=false"], 1),
+        (["train.learning_rate=0.1", "train.l2=0.1", "train.update_patience.updates=9", "tracking.experiment=x"], 1),
+        (["train.batch_size=48", "train.batch_size=64"], 2),
+        (["model.pixel_divisor=1", "model.pixel_divisor=2"], 2),
+    ],
+)
+def test_jobs_share_a_bank_where_they_share_a_pass(swept: list[str], banks: int) -> None:
+    """The initial weights' seed is a head's own; `seed` shuffles, so it is not, unless nothing is shuffled."""
+    assert len({shared(command.settings(words.split())) for words in swept}) == banks
