@@ -11,6 +11,7 @@ import pytest
 from pipeline import interrupts
 from pipeline.config import Train
 from pipeline.data.labelled import LabelledImages
+from pipeline.errors import Terminated
 from pipeline.model import softmax, training
 from pipeline.model.bar import Bar
 from pipeline.model.head import Epoch, Fit, Head
@@ -79,26 +80,36 @@ def test_observer_that_fails_ends_its_head_alone(sets: Sets, settings: Train) ->
     assert len(found.history) == 3
 
 
-def test_swallowed_interrupt_is_raised_again(sets: Sets, settings: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python drops what a finalizer raises, and some libraries have a bare `except:`: Ctrl-C must not get lost."""
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated)],
+)
+def test_swallowed_interrupt_is_raised_again(
+    number: signal.Signals, raised: type[BaseException], sets: Sets, settings: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python drops what a finalizer raises, and some libraries have a bare `except:`: Ctrl-C must not get lost.
+
+    Nor must the hang-up of a terminal that is closed.
+    """
     monkeypatch.setattr(interrupts._Received, "interrupt", None)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    swallowed = []
+    swallowed: list[BaseException] = []
 
     def swallow(*_: object) -> None:
         try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt as error:
+            signal.raise_signal(number)
+        except raised as error:
             swallowed.append(error)
 
     try:
         interrupts.listen()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(raised) as told:
             list(training.fit(heads(sets, settings, 0.1), [keras.callbacks.LambdaCallback(on_epoch_end=swallow)]))
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    assert len(swallowed) == 1
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert swallowed == [told.value]
+    assert getattr(told.value, "number", signal.SIGINT) == number
 
 
 def test_bank_tells_a_log_how_far_it_is(

@@ -16,7 +16,7 @@ from pipeline.logs import Formatter
 from pipeline.tracking import provenance
 from tests.support import project
 from tests.support.project import Project
-from tests.support.stores import client_of, runs
+from tests.support.stores import runs
 
 
 def artifact(made: Project, path: str) -> Path:
@@ -181,15 +181,3 @@ def test_clean_tree_has_no_diff(repository: Project) -> None:
     assert diff(repository) == b""
     (repository.folder / ".git").rename(repository.folder / "no.git")
     assert diff(repository) == b""
-
-
-def test_longer_run_has_system_metrics_and_a_clean_tree_no_diff(changeable: Project) -> None:
-    """What MLflow's UI shows as system metrics: processor and memory. Ten seconds are long here."""
-    done = changeable.stage("train", "train.epochs=2", "tracking.system_metrics_every=0.001")
-    assert done.returncode == 0, done.stderr
-    (run,) = runs(changeable.folder)
-    assert run.data.tags["git.dirty"] == "false"
-    found = {file.path for file in client_of(changeable.folder).list_artifacts(run.info.run_id, "provenance")}
-    assert found == {"provenance/config.yaml", "provenance/requirements.lock"}
-    assert run.data.metrics["system/system_memory_usage_megabytes"] > 100
-    assert 0 <= run.data.metrics["system/cpu_utilization_percentage"] <= 100
