@@ -197,7 +197,7 @@ def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
         ("train.batch_size=32,bad", 1, "train.batch_size: Value 'bad' "),
         ("train.batch_size=0,-1", 2, "train.batch_size=0 is not allowed: it must be at least 1"),
         ("+train.learning_rat=0.1,0.2", 2, "train.learning_rat is not a setting; did you mean train.learning_rate?"),
-        ("train.l2=interval(0,1)", 2, "train.l2=interval(0,1) is no grid"),
+        ("train.l2=interval(0,1)", 2, "train.l2=interval(0,1) is no grid: give a list, or let +sweep=search sample it"),
         ("hydra.launcher.heads=0", 2, "hydra.launcher.heads=0 is not allowed: it must be at least 1"),
     )
     for words, code, told in refused:
