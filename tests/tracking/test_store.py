@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,9 @@ from pipeline.errors import UserError
 from pipeline.sweep.history import History
 from pipeline.sweep.jobs import SweepJob
 from pipeline.tracking import store
-from tests.support.project import Project
+from tests.support import whole_run
 from tests.support.stores import client_of, runs
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,43 +64,38 @@ def test_dvc_temporary_workspace_uses_the_users_own_store(
 
 
 def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Path) -> None:
-    """MLflow's tables, made by several processes at once, are left half made for ever."""
+    """MLflow's tables, made by several processes at once, are left half made for ever.
+
+    Then all of them write whole runs at once: everything is there, and nothing was refused because the file was locked.
+    """
     code = (
+        "import sys\n"
+        "from tests.support import whole_run\n"
         "from tests.tracking.test_store import *\n"
-        f"opened = store.connect(tracking('sqlite:///{tmp_path / 'mlflow.db'}'))\n"
-        "run = opened.client.create_run(opened.experiment_id)\n"
-        "opened.client.set_terminated(run.info.run_id)\n"
+        f"where = 'sqlite:///{tmp_path}/mlflow.db'\n"
+        "store.connect(tracking(where))\n"
+        f"folder = Path({str(tmp_path)!r}, sys.argv[1])\n"
+        "whole_run.told(store.connect(tracking(where, sys.argv[1])), sys.argv[1], folder).wait()\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(8)]
-    assert [process.wait() for process in processes] == [0] * 8
-    assert [run.info.status for run in runs(tmp_path)] == ["FINISHED"] * 8
-
-
-def test_trainings_that_start_together_on_a_new_store_lose_nothing(changeable: Project) -> None:
-    """Five whole processes: every run and metric is there, and none was refused because the file was locked."""
+    names = [f"digits {number}" for number in range(5)]
     processes = [
-        changeable.start("train", "train.epochs=30", f"train.learning_rate=0.{number}") for number in range(1, 6)
+        subprocess.Popen([sys.executable, "-c", code, name], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for name in names
     ]
     for process in processes:
-        printed, told = process.communicate(timeout=300)
+        _, told = process.communicate()
         assert process.returncode == 0, told
-        assert "locked" not in printed + told
-    found = runs(changeable.folder)
-    assert len({run.info.run_name for run in found}) == 5
-    client = client_of(changeable.folder)
-    for run in found:
-        assert run.info.status == "FINISHED"
-        epochs = len((Path(run.data.tags["output_dir"]) / "history.csv").read_text().splitlines()) - 1
-        assert len(client.get_metric_history(run.info.run_id, "valid/error")) == epochs
+        assert "locked" not in told
+    for name in names:
+        whole_run.check(client_of(tmp_path), name)
+    assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits", *names}
 
 
 def test_store_whose_making_is_killed_is_made_anew(tmp_path: Path) -> None:
     """Tables are made under another name: under its own there is a whole store or none."""
     making = f"from tests.tracking.test_store import *; store.connect(tracking('sqlite:///{tmp_path}/mlflow.db'))"
     process = subprocess.Popen([sys.executable, "-c", making], cwd=ROOT)
-    end = time.monotonic() + 60
-    while not list(tmp_path.glob(".mlflow.*.db")):
-        assert time.monotonic() < end
+    until(lambda: list(tmp_path.glob(".mlflow.*.db")), process)
     process.kill()
     process.wait()
     assert not (tmp_path / "mlflow.db").exists()
