@@ -1,6 +1,5 @@
 """+sweep=search: what is sampled, what is pruned, and that a search goes on where it was interrupted."""
 
-import shutil
 import signal
 
 import optuna
@@ -91,9 +90,7 @@ def finished(project: Project) -> dict[tuple[float, int], dict[str, float]]:
 
 def test_failed_trials_are_tried_again(changeable: Project) -> None:
     """An outage must not use up a search; values that are given behind the preset are not sampled."""
-    assert changeable.stage("train", "train.epochs=1").returncode == 0
-    artifacts = changeable.folder / "mlartifacts/digits"
-    shutil.rmtree(artifacts)
+    artifacts = changeable.folder / "mlartifacts"
     artifacts.write_text("in the way")
     words = ("+sweep=search", "train.batch_size=48", "hydra.sweeper.trials=2", "train.epochs=1")
     assert changeable.stage("train", *words).returncode == 1
