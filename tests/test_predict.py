@@ -1,6 +1,7 @@
 """`python -m pipeline.predict` as people type it."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import predict
+from pipeline import command, predict
+from pipeline.errors import UserError
 from pipeline.figures import seen
 from pipeline.model import files, softmax
 from tests.support.drawn import draw
@@ -58,16 +60,19 @@ def test_nothing_but_bad_pictures_is_no_answer(folder: Path, digits: Project) ->
     assert not (folder / "seen.png").exists()
 
 
-def test_run_is_found_and_a_table_printed(folder: Path, digits: Project) -> None:
+def test_run_is_found_and_a_table_printed(
+    folder: Path, digits: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The beginning of a run's id names its model: the same as in models/."""
+    done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
     run_id = (digits.folder / "models" / "run_id").read_text()
-    outputs = []
-    for model in ([], ["--model", run_id[:10]]):
-        done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", *model, cwd=folder)
-        assert done.returncode == 0, done.stderr
-        outputs.append(done.stdout)
-    assert outputs[0] == outputs[1]
-    header, row = outputs[0].splitlines()
+    given = predict.arguments().parse_args(["seven.png", "--model", run_id[:10]])
+    where = command.settings(["data=digits", f"tracking.uri=sqlite:///{digits.folder}/mlflow.db"])
+    assert predict.predict(given, where) == 0
+    assert capsys.readouterr().out == done.stdout
+    header, row = done.stdout.splitlines()
     assert header.split() == ["picture", "digit", "sure", *map(str, range(10)), "(%)"]
     name, digit, sure, sign, *percents = row.split()
     assert (name, sign, len(percents)) == ("seven.png", "%", 10)
@@ -86,11 +91,13 @@ def test_model_that_cannot_answer_is_refused(folder: Path, digits: Project) -> N
         (other, "is not a model of `python -m pipeline.train`"),
     ):
         files.save(model, folder / "model.keras")
-        done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", "--model", ".", cwd=folder)
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert f"error: . {told}" in done.stderr
-        assert "Traceback" not in done.stderr
+        with pytest.raises(UserError, match=rf"^{folder} {re.escape(told)}"):
+            predict._reader(str(folder), command.settings([]))
+    done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", "--model", ".", cwd=folder)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "error: . is not a model of `python -m pipeline.train`" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_answers_of_other_models_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
