@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from pipeline import interrupts, refusals
 from pipeline.config import Config
@@ -68,5 +65,7 @@ def settings(overrides: Sequence[str]) -> Config:
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             return resolve(compose("config", list(overrides)))
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, OverflowError) as error:
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever else Hydra raises here is about the overrides or conf/
         raise UserError(refusals.one_line(error)) from error

@@ -67,7 +67,9 @@ def _try_file(folder: Path, chance: random.Random, found: Report) -> None:
         own.bring(Data("own", [], None, str(path), "", transposed=False, first_label=0, classes=None), downloads)
     except UserError as error:
         found.counts["files refused"] += 1
-        found.counts["other errors than one line"] += "\n" in str(error)
+        if "\n" in str(error):
+            found.counts["other errors than one line"] += 1
+            found.notes.append(f"{file.name}: {error}")
         found.counts["downloads changed by what was refused"] += before != {
             entry: entry.stat().st_ino for entry in downloads.rglob("*")
         }

@@ -37,7 +37,7 @@ def read(path: Path) -> list[npt.NDArray[Any]]:
             has_test = any(name in arrays for name in TEST)
             missing += [name for name in TEST if has_test and name not in arrays]
             if missing:
-                there = ", ".join(arrays.files[:6]) or "nothing"
+                there = ", ".join(map(repr, arrays.files[:6])) or "nothing"
                 raise UserError(
                     f"{path} has no {missing[0]}: it must hold {', '.join(TRAINING + TEST)}; there is {there}"
                 )

@@ -90,7 +90,7 @@ def test_parent_has_the_leaderboard_and_the_best(swept: Swept) -> None:
     with Image.open(client.download_artifacts(parent.info.run_id, "leaderboard.png")) as picture:
         assert picture.width >= 600
     told = Path(client.download_artifacts(parent.info.run_id, "multirun.yaml")).read_text()
-    assert words[0] in told  # of which a param may have only a part
+    assert "train.learning_rate=0.1,1e38,0.3" in told  # of which a param may have only a part
 
 
 def validation(run: Run) -> tuple[float, float]:
