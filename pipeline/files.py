@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from pipeline.errors import UserError, refused
 
 NUMPYS = re.compile(r"\d+ requested and \d+ written")  # where not all could be
@@ -18,11 +20,14 @@ NUMPYS = re.compile(r"\d+ requested and \d+ written")  # where not all could be
 def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends and removed when the block fails.
 
+    What a process that was killed has left of the same file is removed first.
+
     Raises:
         UserError: the file cannot be written, as on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _clear(path)
+    temporary = _temporary(path, str(os.getpid()))
     try:
         yield temporary
         temporary.replace(path)
@@ -36,6 +41,17 @@ def writing(path: Path) -> Iterator[Path]:
         raise UserError(refused(error, path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path, process: str) -> Path:
+    return path.with_name(f".{path.stem}.{process}{path.suffix}")
+
+
+def _clear(path: Path) -> None:
+    for left in path.parent.glob(_temporary(path, "*").name):
+        number = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,8 @@
 """Files are whole or absent, and what keeps them from being written is told in one line."""
 
+import os
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +48,18 @@ def test_file_that_does_not_fit_is_told_by_its_name(write: Callable[[Path], None
     assert "\n" not in str(told.value)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_has_left_of_the_file_is_removed(tmp_path: Path) -> None:
+    """Else each kill would leave as much on the disk for ever; what a living one writes is left alone."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f".kept.{ended.pid}.npy", f".kept.{os.getppid()}.npy", f".other.{ended.pid}.npy"):
+        (tmp_path / name).write_bytes(b"half")
+    with writing(tmp_path / "kept.npy") as temporary:
+        temporary.write_bytes(b"whole")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"kept.npy", f".kept.{os.getppid()}.npy", f".other.{ended.pid}.npy"}
 
 
 def test_error_of_another_file_is_not_told_as_this_ones(tmp_path: Path) -> None:

@@ -64,12 +64,17 @@ class Project:
 
     def outputs(self) -> dict[str, str]:
         """The hash of each file that the stages leave, by its name."""
+        names = {path.relative_to(self.folder).as_posix(): path for path in self._files() if path.name[0] != "."}
+        return {name: sha256(path) for name, path in names.items() if not name.startswith(OTHERS)}
+
+    def halves(self) -> int:
+        """How many files have the temporary name under which they are written."""
+        return sum(path.name[0] == "." and path.name != ".gitignore" for path in self._files())
+
+    def _files(self) -> list[Path]:
         paths = [self.folder / name for name in OUTPUTS]
-        files = [
-            path for start in paths for path in (start.rglob("*") if start.is_dir() else [start]) if path.is_file()
-        ]
-        names = {path.relative_to(self.folder).as_posix(): sha256(path) for path in files}
-        return {name: digest for name, digest in names.items() if not name.startswith(OTHERS)}
+        everything = (path for start in paths for path in (start.rglob("*") if start.is_dir() else [start]))
+        return [path for path in everything if path.is_file()]
 
     def locked(self) -> list[Any]:
         """What DVC's files say, whatever order a stage that was added again has given them."""
