@@ -43,7 +43,7 @@ class Project:
 
     def repro(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start `dvc repro`."""
-        return self.start("dvc", "repro", "--quiet", *words)
+        return self.start("dvc", "repro", *words)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start a command as the leader of a group of processes; `told` has what it says."""
