@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.command import RUN, Parser, run
 from pipeline.config import Config
+from pipeline.ending import in_one_line
 from pipeline.errors import UserError
 from pipeline.paths import MODELS
 
@@ -52,7 +53,7 @@ def predict(given: argparse.Namespace, config: Config) -> int:
             picture = pictures.read(Path(name))
             found.append((name, picture.small, ink.find(picture.grey)))
         except UserError as error:
-            sys.stderr.write(f"error: {_printable(name)}: {error}\n")
+            sys.stderr.write(f"error: {in_one_line(name)}: {error}\n")
     answers = _answer(found, given.model, config) if found else []
     if given.json:
         _print_json(answers)
@@ -102,7 +103,7 @@ def _print_json(answers: "list[Answer]") -> None:
 def _print_table(answers: "list[Answer]") -> None:
     if not answers:
         return
-    names = [_printable(answer.name) for answer in answers]
+    names = [in_one_line(answer.name) for answer in answers]
     width = max(len("picture"), *map(len, names))
     number = len(answers[0].probabilities)
     classes = "".join(f"{digit:5}" for digit in range(number)) if number <= MOST_COLUMNS else "   most probable"
@@ -124,14 +125,9 @@ def _show(answers: "list[Answer]", path: Path) -> None:
     from pipeline.figures import seen
 
     try:
-        seen.draw([replace(answer, name=_printable(answer.name)) for answer in answers], path)
+        seen.draw([replace(answer, name=in_one_line(answer.name)) for answer in answers], path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from error
-
-
-def _printable(name: str) -> str:
-    """A file's name may hold what breaks a line, or what no terminal shows."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 if __name__ == "__main__":
