@@ -6,8 +6,8 @@ python -m benchmarks
 import sys
 
 from benchmarks import accuracy, bank, machine, scale, sweep, training, whole_pipeline
-from pipeline.files import write_text
-from pipeline.paths import ROOT
+from pipeline.core.atomic import write_text
+from pipeline.core.paths import ROOT
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from benchmarks import contenders
 from benchmarks.rounds import ROUNDS, markdown
-from pipeline.data.labelled import LabelledImages
-from pipeline.model.head import Head
-from pipeline.paths import CONF
-from pipeline.validation import resolve
+from pipeline.core.paths import CONF
+from pipeline.core.validation import resolve
+from pipeline.data.images import LabelledImages
+from pipeline.training.head import Head
 
 TARGET = 0.075
 ITERATIONS = (5, 10, 20, 40, 80)  # an iteration of a solver passes once over the data
@@ -69,7 +69,7 @@ def _solver(make: Callable[[int], Any], train: LabelledImages, valid: LabelledIm
 
 def _ours(train: LabelledImages, valid: LabelledImages) -> Found:
     """Until the first epoch that is good enough, from the model's construction on."""
-    from pipeline.model import training  # late: it makes TensorFlow deterministic, and plain Keras slower
+    from pipeline.training.fit import fit  # late: it makes TensorFlow deterministic, and plain Keras slower
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = resolve(compose("config", [f"train.learning_rate={RATE}", f"train.batch_size={BATCH_SIZE}"]))
@@ -77,10 +77,10 @@ def _ours(train: LabelledImages, valid: LabelledImages) -> Found:
     for _ in range(ROUNDS):
         start = time.perf_counter()
         head = Head(contenders.model(train), train, valid, config.train, config.seed, lambda *_: None)
-        ((_, fit),) = training.fit([head], [_Until(TARGET)])
-        if isinstance(fit, Exception):
-            raise fit
-        found.append(Found(len(fit.history), time.perf_counter() - start, fit.best.error))
+        ((_, result),) = fit([head], [_Until(TARGET)])
+        if isinstance(result, Exception):
+            raise result
+        found.append(Found(len(result.history), time.perf_counter() - start, result.best.error))
     return Found(found[0].passes, statistics.median(each.seconds for each in found), found[0].error)
 
 

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.data.labelled import LabelledImages
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
+from pipeline.core.paths import PREPARED
+from pipeline.data.images import LabelledImages
 from pipeline.model import softmax
-from pipeline.model.bank import Bank, Floats
-from pipeline.model.passes import Passes
-from pipeline.paths import PREPARED
+from pipeline.training.bank import Bank, Floats
+from pipeline.training.epoch_pass import Passes
 
 Epoch = Callable[[], Any]
 CLASSES, RATE = 10, 0.1

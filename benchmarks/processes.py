@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.paths import ROOT
+from pipeline.core.paths import ROOT
 
 
 def seconds(words: Sequence[str], cwd: Path = ROOT) -> float:

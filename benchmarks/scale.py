@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks import contenders
 from benchmarks.rounds import ROUNDS, markdown
-from pipeline.data.labelled import LabelledImages
-from pipeline.paths import ROOT
+from pipeline.core.paths import ROOT
+from pipeline.data.images import LabelledImages
 
 TIMES = (1, 4, 16)
 

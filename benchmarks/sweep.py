@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.processes import seconds
 from benchmarks.rounds import markdown
-from pipeline.paths import ROOT
+from pipeline.core.paths import ROOT
 
 EPOCHS = 5
 BATCH_SIZES = "32,64,256,600"

@@ -15,7 +15,7 @@ def main(cfg: DictConfig) -> None:
     import mlflow
     import numpy as np
 
-    from pipeline.paths import PREPARED
+    from pipeline.core.paths import PREPARED
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from benchmarks.processes import python, seconds
 from benchmarks.rounds import ROUNDS, markdown
-from pipeline.errors import UserError
-from pipeline.paths import DOWNLOADS, ROOT
+from pipeline.core.errors import UserError
+from pipeline.core.paths import DOWNLOADS, ROOT
 
 MODEL = "import keras, pipeline.tracking.run, mlflow.keras, pipeline.model"
 IMPORTS = (
     "import dvc.cli, dvc.repo",
     *(f"import pipeline.{stage}" for stage in ("compose", "fetch", "preprocess")),
     "import pipeline.optimum, scipy.optimize",
-    f"import pipeline.train, pipeline.figures.weights; {MODEL}",
-    f"import pipeline.evaluate, pipeline.figures.evaluation, scipy.stats, sklearn.metrics; {MODEL}",
+    f"import pipeline.train, pipeline.training.weight_images; {MODEL}",
+    f"import pipeline.evaluate, pipeline.evaluation.figures, scipy.stats, sklearn.metrics; {MODEL}",
 )
 
 

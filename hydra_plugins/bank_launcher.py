@@ -1,7 +1,7 @@
-"""Hydra instantiates launchers from this namespace package only; the launcher itself is pipeline/sweep/launcher.py."""
+"""Hydra instantiates launchers from this namespace package only; the launcher is in pipeline/sweep/bank_launcher.py."""
 
-from pipeline.sweep import launcher
+from pipeline.sweep import bank_launcher
 
 
-class BankLauncher(launcher.BankLauncher):
+class BankLauncher(bank_launcher.BankLauncher):
     """hydra/launcher=bank."""

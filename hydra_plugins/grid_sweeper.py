@@ -1,4 +1,4 @@
-"""Hydra instantiates sweepers from this namespace package only; the sweeper itself is pipeline/sweep/grid.py."""
+"""Hydra instantiates sweepers from this namespace package only; the sweeper is in pipeline/sweep/grid.py."""
 
 from pipeline.sweep import grid
 

@@ -1,7 +1,7 @@
-"""Hydra instantiates launchers from this namespace package only; the launcher itself is pipeline/sweep/cluster.py."""
+"""Hydra instantiates launchers from this namespace package only; the launcher is in pipeline/sweep/ray_launcher.py."""
 
-from pipeline.sweep import cluster
+from pipeline.sweep import ray_launcher
 
 
-class RayLauncher(cluster.RayLauncher):
+class RayLauncher(ray_launcher.RayLauncher):
     """hydra/launcher=ray."""

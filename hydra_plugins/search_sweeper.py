@@ -1,4 +1,4 @@
-"""Hydra instantiates sweepers from this namespace package only; the sweeper itself is pipeline/sweep/search.py."""
+"""Hydra instantiates sweepers from this namespace package only; the sweeper is in pipeline/sweep/search.py."""
 
 from pipeline.sweep import search
 

@@ -10,18 +10,18 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import command
-from pipeline.config import Config, without_passwords
-from pipeline.errors import StoreError, UserError
+from pipeline.core.config import Config, without_passwords
+from pipeline.core.errors import StoreError, UserError
+from pipeline.runs import command_line
 
 if TYPE_CHECKING:
     from pipeline.comparison.table import Compared
 
 
-def arguments() -> command.Parser:
+def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command.Parser(__doc__ or "", "compare")
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=command.RUN)
+    parser = command_line.Parser(__doc__ or "", "compare")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=command_line.RUN)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print a Markdown table")
     form.add_argument("--csv", action="store_true", help="print comma-separated values")
@@ -51,7 +51,7 @@ def compare(words: list[str], config: Config) -> "list[Compared]":
     """Look all up, and test each against the first; what cannot be tested is told on stderr and left out."""
     from pipeline.comparison import answers
     from pipeline.comparison.table import Compared
-    from pipeline.tracking.lookup import Lookup
+    from pipeline.runs.lookup import Lookup
 
     lookup = Lookup(config)
     subjects = [lookup.subject(word) for word in words]
@@ -72,4 +72,4 @@ def compare(words: list[str], config: Config) -> "list[Compared]":
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    command_line.run(main, arguments())

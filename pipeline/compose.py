@@ -9,11 +9,11 @@ import hashlib
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from pipeline import app
-from pipeline.config import Config, without_passwords
-from pipeline.errors import UserError
-from pipeline.files import write_text
-from pipeline.paths import PARAMS
+from pipeline.core import app
+from pipeline.core.atomic import write_text
+from pipeline.core.config import Config, without_passwords
+from pipeline.core.errors import UserError
+from pipeline.core.paths import PARAMS
 
 HEADER = """\
 # Written by `python -m pipeline.compose` from conf/: change settings there, not here.

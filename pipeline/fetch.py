@@ -3,15 +3,15 @@
 python -m pipeline.fetch [data=digits]
 """
 
-from pipeline import app
-from pipeline.config import Config
-from pipeline.data import fetching, own
-from pipeline.paths import DOWNLOADS
+from pipeline.core import app
+from pipeline.core.config import Config
+from pipeline.core.paths import DOWNLOADS
+from pipeline.sources import download, own_data
 
 
 def fetch(config: Config) -> None:
     """Fill downloads/ with the files of `config.data`."""
-    bring = own.bring if config.data.files is None else fetching.fetch
+    bring = own_data.bring if config.data.files is None else download.fetch
     bring(config.data, DOWNLOADS)
 
 

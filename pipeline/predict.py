@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.command import RUN, Parser, run
-from pipeline.config import Config
-from pipeline.ending import in_one_line
-from pipeline.errors import UserError
-from pipeline.paths import MODELS
+from pipeline.core.config import Config
+from pipeline.core.ending import in_one_line
+from pipeline.core.errors import UserError
+from pipeline.core.paths import MODELS
+from pipeline.runs.command_line import RUN, Parser, run
 
 MOST_COLUMNS = 10  # of classes in the table
 MOST_RANKED = 5
@@ -28,9 +28,9 @@ MOST_RANKED = 5
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from pipeline.data.ink import Grey
-    from pipeline.figures.seen import Answer
-    from pipeline.model.reader import Reader
+    from pipeline.recognition.ink import Grey
+    from pipeline.recognition.reader import Reader
+    from pipeline.recognition.seen import Answer
 
 
 def arguments() -> Parser:
@@ -45,7 +45,8 @@ def arguments() -> Parser:
 
 def predict(given: argparse.Namespace, config: Config) -> int:
     """Print the digit in each picture, and the probability of each class; 2 where a picture could not be read."""
-    from pipeline.data import ink, pictures
+    from pipeline.formats import pictures
+    from pipeline.recognition import ink
 
     found = []
     for name in given.images:
@@ -69,8 +70,8 @@ def _answer(found: "list[tuple[str, Image, Grey]]", model: str, config: Config) 
     # TensorFlow takes seconds to import: only now that there is something to answer.
     import numpy as np
 
-    from pipeline.data.ink import like_mnist
-    from pipeline.figures.seen import Answer
+    from pipeline.recognition.ink import like_mnist
+    from pipeline.recognition.seen import Answer
 
     reader = _reader(model, config)
     images = np.stack([like_mnist(ink, reader.side) for _, _, ink in found])
@@ -82,14 +83,14 @@ def _answer(found: "list[tuple[str, Image, Grey]]", model: str, config: Config) 
 
 
 def _reader(word: str, config: Config) -> "Reader":
-    from pipeline.model.reader import Reader
+    from pipeline.recognition.reader import Reader
 
     path = Path(word)
     if path.is_dir():
         path /= "model.keras"
     if path.is_file() or path.suffix == ".keras":
         return Reader(path, word)
-    from pipeline.tracking.lookup import Lookup  # and MLflow, which a file does not need
+    from pipeline.runs.lookup import Lookup  # and MLflow, which a file does not need
 
     lookup = Lookup(config)  # it deletes what it has fetched when it goes
     return Reader(lookup.model_file(lookup.subject(word)), word)
@@ -122,7 +123,7 @@ def _percents(probabilities: list[float]) -> str:
 
 
 def _show(answers: "list[Answer]", path: Path) -> None:
-    from pipeline.figures import seen
+    from pipeline.recognition import seen
 
     try:
         seen.draw([replace(answer, name=in_one_line(answer.name)) for answer in answers], path)

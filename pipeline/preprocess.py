@@ -3,16 +3,17 @@
 python -m pipeline.preprocess
 """
 
-from pipeline import app
-from pipeline.config import Config
-from pipeline.data import prepared, raw, splits
-from pipeline.paths import DATA
+from pipeline.core import app
+from pipeline.core.config import Config
+from pipeline.core.paths import DATA
+from pipeline.data import prepared, splits
+from pipeline.formats import checks
 
 
 def preprocess(config: Config) -> None:
     """Write the training, validation and test sets of `config.data`."""
     identity = prepared.identity(config)
-    sets = raw.read(config.data, DATA)
+    sets = checks.read(config.data, DATA)
     training, test = sets.training, sets.test
     if test is None:
         rows, held_out = splits.hold_out(training.labels, config.data.split)

@@ -10,21 +10,21 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import command
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.runs import command_line
 
 if TYPE_CHECKING:
-    from pipeline.tracking.subject import Subject
+    from pipeline.runs.run_info import Subject
 
 # Of the run, as the version's own tags: what somebody who looks at the registry wants to know.
 FIGURES = ("test/error", "test/error_low", "test/error_high", "test/loss", "test/calibration_error", "best/valid_error")
 KEPT = ("data.md5", "git.commit", "git.dirty", "config.hash", "model.sha256")
 
 
-def arguments() -> command.Parser:
+def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command.Parser(__doc__ or "", "promote")
-    parser.add_argument("run", metavar="RUN", help=command.RUN)
+    parser = command_line.Parser(__doc__ or "", "promote")
+    parser.add_argument("run", metavar="RUN", help=command_line.RUN)
     parser.add_argument("--force", action="store_true", help="promote whatever the gate says, and record that")
     return parser
 
@@ -32,9 +32,9 @@ def arguments() -> command.Parser:
 def main(given: argparse.Namespace, config: Config) -> int:
     """Promote the run, or tell why not."""
     from pipeline.comparison import gate
-    from pipeline.tracking import registry
-    from pipeline.tracking.lookup import Lookup
-    from pipeline.tracking.subject import Subject
+    from pipeline.runs import registry
+    from pipeline.runs.lookup import Lookup
+    from pipeline.runs.run_info import Subject
 
     lookup = Lookup(config)
     run = Subject(given.run, lookup.run(given.run))
@@ -64,4 +64,4 @@ def _tags(run: "Subject", forced: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    command_line.run(main, arguments())

@@ -13,19 +13,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline import command
-from pipeline.config import Config, without_passwords
-from pipeline.errors import UserError
-from pipeline.files import write_text
-from pipeline.paths import home
+from pipeline.core.atomic import write_text
+from pipeline.core.config import Config, without_passwords
+from pipeline.core.errors import UserError
+from pipeline.core.paths import home
+from pipeline.runs import command_line
 
 ARTIFACT = "report.html"
 
 
-def arguments() -> command.Parser:
+def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command.Parser(__doc__ or "", "report")
-    parser.add_argument("run", metavar="RUN", help=command.RUN)
+    parser = command_line.Parser(__doc__ or "", "report")
+    parser.add_argument("run", metavar="RUN", help=command_line.RUN)
     parser.add_argument("--out", metavar="FILE", type=Path, help="the page; outputs/reports/ID.html unless given")
     return parser
 
@@ -36,8 +36,8 @@ def main(given: argparse.Namespace, config: Config) -> int:
         raise UserError(f"--out {given.out} is a folder: name a file")
     # MLflow takes seconds to import: only now that the command line is known to be sound.
     from pipeline.reporting import page, single, sweep
-    from pipeline.tracking.account import Account
-    from pipeline.tracking.lookup import Lookup
+    from pipeline.runs.lookup import Lookup
+    from pipeline.runs.stored_run import Account
 
     lookup = Lookup(config)
     account = Account(lookup, lookup.run(given.run))
@@ -58,4 +58,4 @@ def main(given: argparse.Namespace, config: Config) -> int:
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    command_line.run(main, arguments())

@@ -9,33 +9,33 @@ that another model came out.
 import argparse
 from typing import TYPE_CHECKING
 
-from pipeline import command
-from pipeline.config import Config
-from pipeline.errors import UserError
-from pipeline.files import sha256
-from pipeline.paths import LOCK
-from pipeline.progress import line
+from pipeline.core.atomic import sha256
+from pipeline.core.config import Config
+from pipeline.core.errors import UserError
+from pipeline.core.paths import LOCK
+from pipeline.core.progress import line
+from pipeline.runs import command_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.tracking.lookup import Lookup
-    from pipeline.tracking.subject import Subject
+    from pipeline.runs.lookup import Lookup
+    from pipeline.runs.run_info import Subject
 
 
-def arguments() -> command.Parser:
+def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command.Parser(__doc__ or "", "reproduce")
-    parser.add_argument("run", metavar="RUN", help=command.RUN)
+    parser = command_line.Parser(__doc__ or "", "reproduce")
+    parser.add_argument("run", metavar="RUN", help=command_line.RUN)
     return parser
 
 
 def main(given: argparse.Namespace, config: Config) -> int:
     """Train again, and tell."""
     from pipeline.reproduction import verdict, worktree
+    from pipeline.runs.lookup import Lookup
+    from pipeline.runs.run_info import Subject
     from pipeline.tracking import provenance
-    from pipeline.tracking.lookup import Lookup
-    from pipeline.tracking.subject import Subject
 
     lookup = Lookup(config)
     run = Subject(given.run, lookup.run(given.run))
@@ -85,4 +85,4 @@ def _needed(lookup: "Lookup", run: "Subject", name: str) -> "Path":
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    command_line.run(main, arguments())

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from pipeline import app
-from pipeline.config import Config, whole_batches
+from pipeline.core import app
+from pipeline.core.atomic import write_text
+from pipeline.core.config import Config, whole_batches
+from pipeline.core.errors import UserError
+from pipeline.core.validation import check_batch_size, check_update_patience
 from pipeline.data import prepared
-from pipeline.errors import UserError
-from pipeline.files import write_text
-from pipeline.sweep import trial
-from pipeline.sweep.banked import Banked, Rest
-from pipeline.validation import check_batch_size, check_update_patience
+from pipeline.training import pruning
+from pipeline.training.banked import Banked, Rest
 
 if TYPE_CHECKING:
-    from pipeline.sweep.banked import Steps
+    from pipeline.training.banked import Steps
 
 log = logging.getLogger("pipeline.train")
 
@@ -37,14 +37,14 @@ def train(config: Config) -> "Steps":
     check_update_patience(config.train, len(data))
     names = prepared.classes(config)
     # MLflow and TensorFlow take seconds to import: only now that the configuration is known to be sound.
-    from pipeline.model import files, measures, softmax
-    from pipeline.model.head import Head
+    from pipeline.model import keras_file, metrics, softmax
     from pipeline.tracking import datasets
     from pipeline.tracking.logged_model import SavedModel
     from pipeline.tracking.processes import close_orphans_of_before
-    from pipeline.tracking.recorder import Recorder
     from pipeline.tracking.run import open_run
     from pipeline.tracking.store import connect_once
+    from pipeline.training.head import Head
+    from pipeline.training.recorder import Recorder
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     (folder / "run_id").unlink(missing_ok=True)  # of an earlier training into the same folder
@@ -52,7 +52,7 @@ def train(config: Config) -> "Steps":
     close_orphans_of_before(store)
     data_md5 = prepared.data_md5()
     with open_run(store, config, data_md5) as run:
-        run.inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))
+        run.log_inputs(datasets.inputs(config.data, data_md5, {datasets.TRAINING: data, datasets.VALIDATION: valid}))
         model = softmax.build(
             data.pixels.shape[1],
             len(names),
@@ -62,17 +62,17 @@ def train(config: Config) -> "Steps":
         )
         recorder = Recorder(run, config, data.images.shape[1:], names)
         recorder.start(softmax.templates(model))
-        observe = trial.watched(recorder.epoch, config.train.epochs)
+        observe = pruning.watched(recorder.epoch, config.train.epochs)
         fit = yield Head(model, data, valid, config.train, config.seed, observe)
-        files.save(model, folder / "model.keras")
+        keras_file.save(model, folder / "model.keras")
         saved = SavedModel(model, valid.pixels[:5], model(valid.pixels[:5]).numpy())
         recorder.finish(fit, softmax.templates(model), saved, folder)
         result = f"{len(fit.history)} epochs, best validation error {100 * fit.best.error:.6f} %"
         if config.train.report_test:
             test = test[: whole_batches(len(test), config.train)]
-            score = measures.score(softmax.predict_logits(model, test.pixels), test.labels)
-            run.inputs(datasets.inputs(config.data, data_md5, {datasets.TEST: test}))
-            run.metrics({"test/loss": score.loss, "test/error": score.error})
+            score = metrics.score(softmax.predict_logits(model, test.pixels), test.labels)
+            run.log_inputs(datasets.inputs(config.data, data_md5, {datasets.TEST: test}))
+            run.log_metrics({"test/loss": score.loss, "test/error": score.error})
             result += f", test error {100 * score.error:.6f} %"
 
     def conclude() -> float:

@@ -9,17 +9,17 @@ import subprocess
 import sys
 from argparse import Namespace
 
-from pipeline import command
-from pipeline.config import Config
-from pipeline.errors import Terminated, UserError
+from pipeline.core.config import Config
+from pipeline.core.errors import Terminated, UserError
+from pipeline.runs import command_line
 
 # MLflow's jobs about language models take most of its start, and end with tracebacks.
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
 
 
-def arguments() -> command.Parser:
+def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command.Parser(__doc__ or "", "ui")
+    parser = command_line.Parser(__doc__ or "", "ui")
     parser.add_argument("--port", type=int, help="another one than 5001")
     return parser
 
@@ -30,17 +30,17 @@ def show(given: Namespace, config: Config) -> int:
     Raises:
         UserError: there is nothing to show, or the port is taken.
     """
-    from pipeline.tracking import views
-    from pipeline.tracking.lookup import Lookup
+    from pipeline.runs import charts
+    from pipeline.runs.lookup import Lookup
 
     found = Lookup(config)
-    served, port = views.is_server(found.uri), views.PORT if given.port is None else given.port
+    served, port = charts.is_server(found.uri), charts.PORT if given.port is None else given.port
     if not served:
-        _check_free(views.LOOPBACK, port)
-    for name, link in views.links(found.client, views.address(found.uri, port)):
+        _check_free(charts.LOOPBACK, port)
+    for name, link in charts.links(found.client, charts.address(found.uri, port)):
         sys.stdout.write(f"{name}: {link}\n")
     sys.stdout.flush()
-    return 0 if served else _serve(found.uri, views.LOOPBACK, port)
+    return 0 if served else _serve(found.uri, charts.LOOPBACK, port)
 
 
 def _check_free(host: str, port: int) -> None:
@@ -77,4 +77,4 @@ def _serve(uri: str, host: str, port: int) -> int:
 
 
 if __name__ == "__main__":
-    command.run(show, arguments())
+    command_line.run(show, arguments())

@@ -12,14 +12,14 @@ import os
 import sys
 from pathlib import Path
 
-from pipeline import command
-from pipeline.config import Config
-from pipeline.errors import UserError
+from pipeline.core.config import Config
+from pipeline.core.errors import UserError
+from pipeline.runs import command_line
 
 
-def arguments() -> command.Parser:
+def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command.Parser(__doc__ or "", "upload")
+    parser = command_line.Parser(__doc__ or "", "upload")
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="a run's output folder, or a sweep's")
     return parser
 
@@ -29,7 +29,7 @@ def main(given: argparse.Namespace, config: Config) -> int:
     if not given.folder.is_dir():
         raise UserError(f"{given.folder} is no folder: name a run's output folder, as models, or a sweep's")
     # MLflow takes seconds to import: only now that the command line is known to be sound.
-    from pipeline.tracking.upload import upload
+    from pipeline.runs.upload import upload
 
     chosen = any(word.startswith("tracking") for word in given.set)
     found = []
@@ -45,4 +45,4 @@ def main(given: argparse.Namespace, config: Config) -> int:
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    command_line.run(main, arguments())

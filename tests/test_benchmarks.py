@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks import accuracy, contenders, processes, rounds
-from pipeline.data.labelled import LabelledImages
+from pipeline.data.images import LabelledImages
 from tests.support.reference import SoftmaxRegression
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks import machine
 from benchmarks.torture import inputs, stages, store, sweeps
-from pipeline.files import write_text
-from pipeline.paths import ROOT
-from pipeline.progress import line
+from pipeline.core.atomic import write_text
+from pipeline.core.paths import ROOT
+from pipeline.core.progress import line
 
 if TYPE_CHECKING:
     from benchmarks.torture.report import Report

@@ -15,12 +15,13 @@ from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
 from benchmarks.torture.report import Report
-from pipeline import refusals
-from pipeline.config import Config, Data, flatten
-from pipeline.data import idx, own
-from pipeline.errors import UserError
-from pipeline.paths import CONF
-from pipeline.validation import resolve
+from pipeline.core import hydra_errors
+from pipeline.core.config import Config, Data, flatten
+from pipeline.core.errors import UserError
+from pipeline.core.paths import CONF
+from pipeline.core.validation import resolve
+from pipeline.formats import idx
+from pipeline.sources import own_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def _try_file(folder: Path, chance: random.Random, found: Report) -> None:
     before = {entry: entry.stat().st_ino for entry in downloads.rglob("*")}
     found.counts["files tried"] += 1
     try:
-        own.bring(Data("own", [], None, str(path), "", transposed=False, first_label=0, classes=None), downloads)
+        own_data.bring(Data("own", [], None, str(path), "", transposed=False, first_label=0, classes=None), downloads)
     except UserError as error:
         found.counts["files refused"] += 1
         if "\n" in str(error):
@@ -141,7 +142,7 @@ def _try_setting(override: str, found: Report) -> None:
         config = resolve(compose("config", [override]))
         assert isinstance(config, Config)
     except (UserError, HydraException, OmegaConfBaseException, OverflowError) as error:
-        told = str(error) if isinstance(error, UserError) else refusals.one_line(error)
+        told = str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
         found.counts["settings refused"] += 1
         found.counts["other errors than one line"] += "\n" in told or not told
         if "\n" in told or not told:

@@ -11,8 +11,8 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from pipeline.files import sha256
-from pipeline.paths import ROOT
+from pipeline.core.atomic import sha256
+from pipeline.core.paths import ROOT
 
 OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports")
 MODEL = "models/model.keras"

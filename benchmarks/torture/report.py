@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.rounds import markdown
-from pipeline.progress import line
+from pipeline.core.progress import line
 
 
 @dataclass

@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.torture.project import MODEL, Project
 from benchmarks.torture.report import Report
-from pipeline.files import sha256
+from pipeline.core.atomic import sha256
 
 KILLS = 200
 STAGES = ("compose", "fetch", "data.dvc", "preprocess", "optimum", "train", "evaluate")

@@ -8,7 +8,7 @@ import requests
 
 from benchmarks.torture.project import Project
 from benchmarks.torture.report import Report
-from pipeline.progress import line
+from pipeline.core.progress import line
 
 SWEEPS, JOBS = 20, 100
 UI = 5099  # its port

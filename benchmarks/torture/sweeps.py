@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmarks.torture.report import Report
-from pipeline.paths import ROOT
+from pipeline.core.paths import ROOT
 
 KILLS = 20
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

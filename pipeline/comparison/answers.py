@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.errors import UserError
 from pipeline.data import prepared
-from pipeline.errors import UserError
-from pipeline.statistics import McNemar, mcnemar
+from pipeline.evaluation.stats import McNemar, mcnemar
 
 if TYPE_CHECKING:
-    from pipeline.tracking.lookup import Lookup
-    from pipeline.tracking.subject import Subject
+    from pipeline.runs.lookup import Lookup
+    from pipeline.runs.run_info import Subject
 
 FILE = "predictions.csv"  # of a run that was evaluated
 
@@ -53,9 +53,9 @@ def of(lookup: "Lookup", subject: "Subject", config: Config) -> Answers:
     if subject.run and subject.tags.get("data.md5") != prepared.data_md5():
         raise UserError(f"{subject.word} was not evaluated, and prepared/ holds other data than it was trained on")
     # TensorFlow takes seconds to import: only now that it is needed.
-    from pipeline.model import files, softmax
+    from pipeline.model import keras_file, softmax
 
-    model = files.load(lookup.model_file(subject))
+    model = keras_file.load(lookup.model_file(subject))
     if model.input_shape[1] != test.pixels.shape[1]:
         raise UserError(
             f"{subject.word} reads images of {model.input_shape[1]} pixels, and those in prepared/ have "

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from pipeline.comparison import answers
-from pipeline.config import Promotion
-from pipeline.errors import UserError
-from pipeline.statistics import McNemar
+from pipeline.core.config import Promotion
+from pipeline.core.errors import UserError
+from pipeline.evaluation.stats import McNemar
 
 if TYPE_CHECKING:
-    from pipeline.tracking.lookup import Lookup
-    from pipeline.tracking.subject import Subject
+    from pipeline.runs.lookup import Lookup
+    from pipeline.runs.run_info import Subject
 
 
 def reasons(lookup: "Lookup", run: "Subject", champion: "Subject | None", asked: Promotion) -> list[str]:

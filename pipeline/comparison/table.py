@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tabulate import tabulate
 
 from pipeline.comparison.answers import Answers
-from pipeline.statistics import McNemar, wilson_interval
+from pipeline.evaluation.stats import McNemar, wilson_interval
 
 if TYPE_CHECKING:
-    from pipeline.tracking.subject import Subject
+    from pipeline.runs.run_info import Subject
 
 # Tags that tell runs apart; the settings are params, one by one.
 TOLD = ("data.md5", "code.hash", "git.commit", "git.dirty", "model.sha256")

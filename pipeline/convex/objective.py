@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from pipeline.data.labelled import LabelledImages, Labels
+from pipeline.data.images import LabelledImages, Labels
 from pipeline.data.rows import take
 
 BLOCK = 2000  # images that a thread works on at a time: as float32 they nearly stay in the processor's cache

@@ -10,11 +10,11 @@ import numpy as np
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from pipeline.config import Config, flatten
-from pipeline.data.labelled import LabelledImages
-from pipeline.errors import UserError
-from pipeline.files import write_text, writing
-from pipeline.paths import DATA_DVC, PREPARED
+from pipeline.core.atomic import write_text, writing
+from pipeline.core.config import Config, flatten
+from pipeline.core.errors import UserError
+from pipeline.core.paths import DATA_DVC, PREPARED
+from pipeline.data.images import LabelledImages
 
 CLASSES = PREPARED / "classes.json"
 

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import Split
-from pipeline.data.labelled import Labels
-from pipeline.errors import UserError
+from pipeline.core.config import Split
+from pipeline.core.errors import UserError
+from pipeline.data.images import Labels
 
 Rows = npt.NDArray[np.intp]
 

@@ -1,9 +1,9 @@
 """Softmax regression as a Keras model: P(class | x) = softmax(W x + b), x = pixels / divisor."""
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
+
+from pipeline.model.quiet_keras import keras, tf
 
 BLOCK = 1 << 27  # pixels that are worked on at a time: half a gibibyte as float32
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.tracking.account import Account
+from pipeline.runs.stored_run import Account
 
 Rows = list[tuple[str, str]]
 

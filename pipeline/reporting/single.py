@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.files import sha256
+from pipeline.core.atomic import sha256
 from pipeline.reporting import embedding, provenance
 from pipeline.reporting.provenance import Rows
-from pipeline.tracking.account import Account
+from pipeline.runs.stored_run import Account
 
 MOST_STEPS = 30  # of the weight images: about 25 kB each
 STEP = re.compile(r"weights\+step\+(\d+)\+.*\.png")  # as MLflow names the images of a series
@@ -110,7 +110,7 @@ def _curves(account: Account, folder: Path) -> str | None:
         return None
     import numpy as np
 
-    from pipeline.figures import learning_curves
+    from pipeline.evaluation import learning_curves
 
     values = {name: np.array([points.get(epoch, np.nan) for epoch in epochs]) for name, points in columns.items()}
     path = folder / "learning_curves.png"

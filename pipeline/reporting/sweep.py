@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.reporting import embedding, provenance, single
 from pipeline.reporting.provenance import Rows
 from pipeline.reporting.single import Single
-from pipeline.tracking.account import Account, History
+from pipeline.runs.stored_run import Account, History
 
 MOST_CURVES = 12  # more could not be told apart
 SPACE = "space."  # before the params that tell what was swept
@@ -67,7 +67,7 @@ def _leaderboard(account: Account) -> tuple[list[str], list[Row]]:
 def _draw(curves: list[tuple[str, History]], path: Path) -> str | None:
     if not curves:
         return None
-    from pipeline.figures import curves_of_runs
+    from pipeline.reporting import curves_of_runs
 
     jobs = "the best job" if len(curves) == 1 else f"the {len(curves)} best jobs"
     curves_of_runs.draw(curves, f"Validation error of {jobs} by epoch", path)

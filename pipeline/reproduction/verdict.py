@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.files import sha256
+from pipeline.core.atomic import sha256
 
 TOLERANCE = 1e-5  # of a weight: what other kernels for the same product come to
 
@@ -22,9 +22,9 @@ def judge(model: Path, history: Path, again: Path, model_sha256: str) -> Verdict
     """Hold a run's model file and history.csv (epochs' metrics) against the same two in the folder `again`."""
     if sha256(again / "model.keras") == model_sha256:
         return Verdict(same=True, told=f"identical: the same model to the byte, SHA-256 {model_sha256}")
-    from pipeline.model import files
+    from pipeline.model import keras_file
 
-    was, now = (files.weights(path) for path in (model, again / "model.keras"))
+    was, now = (keras_file.weights(path) for path in (model, again / "model.keras"))
     if [array.shape for array in was] != [array.shape for array in now]:
         return Verdict(same=False, told="different: the models have other shapes")
     if all(np.array_equal(first, second) for first, second in zip(was, now, strict=True)):

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from pipeline.errors import UserError
-from pipeline.paths import ROOT
+from pipeline.core.errors import UserError
+from pipeline.core.paths import ROOT
 
 PRESET = "reproduced"  # in conf/experiment/
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.paths import CONF
+from pipeline.core.paths import CONF
 
 
 def lines(overrides: Sequence[str], choices: Mapping[str, str]) -> list[str]:

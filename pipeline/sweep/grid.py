@@ -9,10 +9,10 @@ from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from pipeline.app import Job
-from pipeline.errors import UserError
-from pipeline.sweep.banked import Banked
-from pipeline.sweep.running import Sweep
+from pipeline.core.app import Job
+from pipeline.core.errors import UserError
+from pipeline.sweep.sweep import Sweep
+from pipeline.training.banked import Banked
 
 
 class GridSweeper(BasicSweeper):

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from pipeline.config import Config, flatten
+from pipeline.core.config import Config, flatten
 
 # What a head has for itself. All the rest, and whatever is added to conf/, a bank's jobs must have in common.
 OF_A_HEAD = (

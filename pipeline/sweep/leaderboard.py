@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.config import flatten, without_passwords
-from pipeline.files import write_csv
-from pipeline.sweep.jobs import SweepJob, finished, varied
+from pipeline.core.atomic import write_csv
+from pipeline.core.config import flatten, without_passwords
+from pipeline.sweep.sweep_job import SweepJob, finished, varied
 
 MEASURED = ("best/valid_error", "best/valid_loss", "best/epoch")
 
@@ -43,9 +43,9 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path, *, grid: bool) -> 
         for job, result in finished(jobs)
         if job.config is not None
     ]
-    from pipeline.figures import sweep  # imports matplotlib, which Hydra would load for every command
+    from pipeline.sweep import heat_map  # imports matplotlib, which Hydra would load for every command
 
-    sweep.draw(points, title, folder / "leaderboard.png", grid=grid)
+    heat_map.draw(points, title, folder / "leaderboard.png", grid=grid)
     return [folder / "leaderboard.csv", folder / "leaderboard.png"]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.sweep import adopt, leaderboard
-from pipeline.sweep.jobs import SweepJob, counts, finished
+from pipeline.sweep.sweep_job import SweepJob, counts, finished
 
 MOST_ROWS = 10
 

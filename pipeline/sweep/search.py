@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.errors import UserError
-from pipeline.files import writing
+from pipeline.core.atomic import writing
+from pipeline.core.errors import UserError
 from pipeline.sweep.grid import GridSweeper, by_key, named, values
-from pipeline.sweep.running import Sweep
-from pipeline.sweep.trial import TRIAL
+from pipeline.sweep.sweep import Sweep
+from pipeline.training.pruning import TRIAL
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from pipeline.tracking.parent import Parent
+    from pipeline.runs.parent_run import Parent
 
     Space = dict[str, BaseDistribution]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline.config import Data, without_passwords
-from pipeline.data.labelled import LabelledImages
+from pipeline.core.config import Data, without_passwords
+from pipeline.data.images import LabelledImages
 
 # What a data set was used for.
 TRAINING, VALIDATION, TEST = "training", "validation", "test"

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.paths import ROOT
+from pipeline.core.paths import ROOT
 
 # Whatever the user's settings are: `git apply` reads no other.
 SETTINGS = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.relative=false")

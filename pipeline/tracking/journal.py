@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.core.errors import UserError
 
 FOLDER = "unwritten"  # in an output folder; each journal is a folder in it
 LINES = "journal.jsonl"

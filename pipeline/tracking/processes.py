@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlflow.entities import Run, RunStatus
 
-from pipeline.tracking import search
+from pipeline.tracking import queries
 from pipeline.tracking.store import Store, telling
 
 TAG = "process"
@@ -54,14 +54,14 @@ def close_orphans_of_before(store: Store) -> None:
 
 def close_orphans(store: Store) -> None:
     """End the experiment's RUNNING runs whose process is gone as KILLED."""
-    for run in search.runs(store, RUNNING):
+    for run in queries.runs(store, RUNNING):
         if TAG in run.data.tags and is_gone(run.data.tags[TAG]):
             _end(store, run, RunStatus.KILLED, UNEXPLAINED)
 
 
 def end_as_failed(store: Store, folder: str, reason: str) -> None:
     """End the run of the job in that folder, if it is RUNNING: its process died and cannot do so itself."""
-    for run in search.runs(store, RUNNING):
+    for run in queries.runs(store, RUNNING):
         if run.data.tags.get("output_dir") == folder:
             _end(store, run, RunStatus.FAILED, reason)
 

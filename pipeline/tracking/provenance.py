@@ -15,10 +15,10 @@ from hydra.types import RunMode
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from omegaconf import OmegaConf
 
-from pipeline.config import Config, config_hash, without_passwords
-from pipeline.errors import UserError
-from pipeline.files import sha256
-from pipeline.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
+from pipeline.core.atomic import sha256
+from pipeline.core.config import Config, config_hash, without_passwords
+from pipeline.core.errors import UserError
+from pipeline.core.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
 from pipeline.tracking import git, processes
 
 FOLDER = "provenance"  # of a run's artifacts
@@ -84,15 +84,16 @@ def _files() -> "TemporaryDirectory[str]":
 
 @functools.cache  # the code that runs is the one that this process began with
 def code_hash() -> str:
-    """SHA-256 of the files of this project that stage train runs, as dvc.yaml lists them; not of the commit."""
+    """SHA-256 of the Python files of this project that stage train depends on, as dvc.yaml lists them."""
     try:
         deps = yaml.safe_load(DVC_YAML.read_text(encoding="utf-8"))["stages"]["train"]["deps"]
-        files = sorted(dep for dep in deps if dep.startswith("pipeline/"))
-        return hashlib.sha256(
-            b"\0".join(name.encode() + b"\0" + (ROOT / name).read_bytes() for name in files)
-        ).hexdigest()
+        listed = [ROOT / dep for dep in deps if dep.startswith("pipeline/")]
+        files = sorted(file for path in listed for file in (path.rglob("*.py") if path.is_dir() else [path]))
+        names = (file.relative_to(ROOT).as_posix().encode() for file in files)
+        contents = (file.read_bytes() for file in files)
+        return hashlib.sha256(b"\0".join(b"\0".join(pair) for pair in zip(names, contents, strict=True))).hexdigest()
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise UserError(f"{DVC_YAML} does not tell which files train runs ({error}): restore it") from error
+        raise UserError(f"{DVC_YAML} does not list the files of stage train ({error}): restore it") from error
 
 
 def run_name(config: Config) -> str:

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from hydra.core.hydra_config import HydraConfig
 from mlflow.entities import DatasetInput
 
-from pipeline.config import Config, params, without_passwords
-from pipeline.errors import Diverged, Stopped, StoreError, Unwritten
-from pipeline.tracking import lane, processes, provenance, refusal
+from pipeline.core.config import Config, params, without_passwords
+from pipeline.core.errors import Diverged, Stopped, StoreError, Unwritten
+from pipeline.tracking import processes, provenance, store_errors, upload_queue
 from pipeline.tracking.journal import Entry, Journal
-from pipeline.tracking.lane import Lane
 from pipeline.tracking.logged_model import SavedModel
+from pipeline.tracking.operations import Writer
 from pipeline.tracking.store import Store
-from pipeline.tracking.writer import Writer
+from pipeline.tracking.upload_queue import Lane
 
 FLUSH_SECONDS = 3  # often enough to watch a run in the UI, seldom enough to cost nothing
 
@@ -55,7 +55,7 @@ class Run:
         """The run's id, once the run is written."""
         return self._writer.run_id
 
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Note metrics of a step; they reach the store within a few seconds.
 
         Raises:
@@ -64,12 +64,14 @@ class Run:
         refused = self._lane.failure
         if refused is not None and not self.id:
             self._lane.told = True
-            raise StoreError(f"the MLflow store {self._told} begins no run ({refusal.reason(refused)})") from refused
+            raise StoreError(
+                f"the MLflow store {self._told} begins no run ({store_errors.reason(refused)})"
+            ) from refused
         self._metrics += _metrics(values, step)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
-    def tags(self, values: Mapping[str, str]) -> None:
+    def set_tags(self, values: Mapping[str, str]) -> None:
         """Note tags."""
         self._tags |= values
 
@@ -81,12 +83,12 @@ class Run:
         if metrics or tags:
             self._post({"write": "batch", "metrics": metrics, "tags": tags})
 
-    def inputs(self, datasets: Sequence[DatasetInput]) -> None:
+    def log_inputs(self, datasets: Sequence[DatasetInput]) -> None:
         """Note which data the run uses."""
         told = [{"dataset": dict(each.dataset), "tags": {tag.key: tag.value for tag in each.tags}} for each in datasets]
         self._post({"write": "inputs", "datasets": told})
 
-    def image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
+    def log_image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
         """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""
         folder = self._journal.place()
         np.save(folder / "image.npy", image)
@@ -94,26 +96,26 @@ class Run:
         self._images += 1
         self._post({"write": "image", "files": folder.name, **which})
 
-    def artifact(self, path: Path, folder: str = "") -> None:
+    def log_artifact(self, path: Path, folder: str = "") -> None:
         """Keep a copy of the file as it is now, in a folder of the run's."""
         place = self._journal.place()
         shutil.copyfile(path, place / path.name)
         self._post({"write": "files", "files": place.name, "to": folder})
 
-    def artifacts(self, folder: Path) -> None:
+    def log_artifacts(self, folder: Path) -> None:
         """Keep a copy of the folder, under its name."""
         place = self._journal.place()
         shutil.copytree(folder, place, dirs_exist_ok=True)
         self._post({"write": "files", "files": place.name, "to": folder.name})
 
-    def text(self, text: str, path: str) -> None:
+    def log_text(self, text: str, path: str) -> None:
         """Keep a text as a file."""
         place = self._journal.place()
         where = Path(path)
         (place / where.name).write_text(text, encoding="utf-8")
         self._post({"write": "files", "files": place.name, "to": "" if where.parent == Path() else str(where.parent)})
 
-    def model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
+    def log_model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
         """Keep the model. The figures are metrics of both, model and run."""
         place = self._journal.place()
         saved.save(place / "model")
@@ -145,16 +147,16 @@ class Run:
     def _unwritten(self, failure: Exception) -> Unwritten:
         where = os.path.relpath(self._journal.output)
         return Unwritten(
-            f"the run could not be written to {self._told} ({refusal.reason(failure)}): when the store is mended, "
+            f"the run could not be written to {self._told} ({store_errors.reason(failure)}): when the store is mended, "
             f"`python -m pipeline.upload {where}` writes it"
         )
 
     def _close(self, failure: Exception | None) -> None:
         if failure is None:
             self._journal.discard()
-        elif self._created and self.id and not refusal.passing(failure):
+        elif self._created and self.id and not store_errors.passing(failure):
             with suppress(Exception):  # the journal has it all
-                self._writer.fail(refusal.reason(failure))
+                self._writer.fail(store_errors.reason(failure))
 
 
 class Ending(NamedTuple):
@@ -188,8 +190,8 @@ def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
     }
     run = Run(store, config.tracking.experiment, Path(HydraConfig.get().runtime.output_dir), first)
     with ending(run):
-        run.text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
-        run.artifacts(provenance.files())
+        run.log_text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
+        run.log_artifacts(provenance.files())
         yield run
 
 
@@ -218,7 +220,7 @@ def find_run(store: Store, experiment: str, output: Path, run_id: str) -> Iterat
             yield run
         run.wait()
     finally:
-        lane.drain()  # or Python, at its end, waits without end for a store that does not answer
+        upload_queue.drain()  # or Python, at its end, waits without end for a store that does not answer
 
 
 def _metrics(values: Mapping[str, float], step: int) -> list[tuple[str, float, int, int]]:

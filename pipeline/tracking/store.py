@@ -14,11 +14,11 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.config import Tracking, without_passwords
-from pipeline.errors import StoreError, UserError
-from pipeline.files import writing
-from pipeline.paths import home
-from pipeline.tracking import GIVEN_URI, refusal
+from pipeline.core.atomic import writing
+from pipeline.core.config import Tracking, without_passwords
+from pipeline.core.errors import StoreError, UserError
+from pipeline.core.paths import home
+from pipeline.tracking import GIVEN_URI, store_errors
 
 SQLITE = "sqlite:///"
 MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy takes it for parameters, MLflow for a letter
@@ -134,7 +134,7 @@ def telling(where: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise StoreError(
-            f"the MLflow store {without_passwords(where)} cannot be used ({refusal.reason(error)}): mend or start it, "
+            f"the MLflow store {without_passwords(where)} cannot be used ({store_errors.reason(error)}): start it, "
             "or choose another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import pytest
 
-from pipeline import command
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.runs import command_line
 from tests.support.project import Project
 from tests.support.stores import runs
 
@@ -23,7 +23,7 @@ class Evaluated(NamedTuple):
     @property
     def config(self) -> Config:
         """For calling commands in this process."""
-        return command.settings(["data=digits", f"tracking.uri=sqlite:///{self.project.folder / 'mlflow.db'}"])
+        return command_line.settings(["data=digits", f"tracking.uri=sqlite:///{self.project.folder / 'mlflow.db'}"])
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ import requests
 from pipeline import promote
 from pipeline.compare import compare
 from pipeline.comparison import answers, table
-from pipeline.errors import UserError
-from pipeline.model import files
-from pipeline.tracking import registry
-from pipeline.tracking.lookup import Lookup
+from pipeline.core.errors import UserError
+from pipeline.model import keras_file
+from pipeline.runs import registry
+from pipeline.runs.lookup import Lookup
 from tests.comparison.conftest import Evaluated
 from tests.support.servers import free_port, wait_for
 from tests.support.stores import client_of
@@ -226,7 +226,7 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
         os.killpg(process.pid, 15)
         process.wait()
     lookup = Lookup(evaluated.config)
-    model = files.load(lookup.model_file(lookup.subject(evaluated.good)))
+    model = keras_file.load(lookup.model_file(lookup.subject(evaluated.good)))
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.convex import objective as module
 from pipeline.convex.objective import Objective
-from pipeline.data.labelled import LabelledImages
+from pipeline.data.images import LabelledImages
 
 RANDOM = np.random.default_rng(0)
 IMAGES = module.BLOCK + 500  # more than a block, and not two

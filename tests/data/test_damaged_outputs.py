@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline import compose
-from pipeline.config import Config
+from pipeline.core.config import Config
+from pipeline.core.errors import UserError
 from pipeline.data import prepared
-from pipeline.data.labelled import LabelledImages
-from pipeline.errors import UserError
+from pipeline.data.images import LabelledImages
 
 DATA = LabelledImages(np.zeros((2, 3, 5), np.uint8), np.array([0, 1], np.uint8))
 

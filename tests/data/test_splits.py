@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.config import Split
+from pipeline.core.config import Split
+from pipeline.core.errors import UserError
 from pipeline.data.splits import hold_out, split
-from pipeline.errors import UserError
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 60)  # sorted by class: a split in file order sees the last ones only
 

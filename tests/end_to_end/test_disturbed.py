@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import sha256
+from pipeline.core.atomic import sha256
 from tests.support.project import Project
 from tests.support.stores import runs
 

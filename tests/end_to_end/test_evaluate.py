@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.model import files, softmax
+from pipeline.model import keras_file, softmax
 from tests.support.project import Project
 from tests.support.stores import client_of, runs
 
@@ -92,7 +92,7 @@ def test_evaluate_refuses_a_model_of_other_data(changeable: Project) -> None:
     before = (changeable.folder / "reports/metrics.json").read_bytes()
     model = changeable.folder / "models/model.keras"
     model.unlink()
-    files.save(softmax.build(784, 10, 255.0, "zeros", 1), model)
+    keras_file.save(softmax.build(784, 10, 255.0, "zeros", 1), model)
     done = changeable.stage("evaluate")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -17,12 +17,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline import command, report
-from pipeline.config import Config
+from pipeline import report
+from pipeline.core.config import Config
 from pipeline.reporting import single
 from pipeline.reporting.page import render
-from pipeline.tracking.account import Account
-from pipeline.tracking.lookup import Lookup
+from pipeline.runs import command_line
+from pipeline.runs.lookup import Lookup
+from pipeline.runs.stored_run import Account
 from tests.support.html import Page
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
@@ -41,7 +42,7 @@ def page_of(folder: Path, run_id: str, out: Path) -> Page:
 
 
 def settings(folder: Path) -> Config:
-    return command.settings([f"tracking.uri=sqlite:///{folder / 'mlflow.db'}", "tracking.experiment=digits"])
+    return command_line.settings([f"tracking.uri=sqlite:///{folder / 'mlflow.db'}", "tracking.experiment=digits"])
 
 
 def checked(html: str) -> Page:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import sha256
-from pipeline.model import files, softmax
+from pipeline.core.atomic import sha256
+from pipeline.model import keras_file, softmax
 from pipeline.reproduction.verdict import first_difference, judge
 
 
@@ -15,7 +15,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Two folders with the same model and history."""
     model = softmax.build(64, 10, 255.0, "glorot_uniform", 1)
     for name in ("was", "again"):
-        files.save(model, tmp_path / name / "model.keras")
+        keras_file.save(model, tmp_path / name / "model.keras")
         write_history(tmp_path / name, [0.5, 0.4, 0.3])
     return tmp_path / "was", tmp_path / "again"
 
@@ -26,11 +26,11 @@ def write_history(folder: Path, losses: list[float]) -> None:
 
 
 def change(folder: Path, by: float) -> None:
-    model = files.load(folder / "model.keras")
+    model = keras_file.load(folder / "model.keras")
     kernel, bias = model.get_weights()
     kernel[3, 3] += by
     model.set_weights([kernel, bias])
-    files.save(model, folder / "model.keras")
+    keras_file.save(model, folder / "model.keras")
 
 
 def told(folders: tuple[Path, Path], known: str | None = None) -> tuple[bool, str]:
@@ -70,7 +70,7 @@ def test_another_model_is_told_with_where_it_first_differs(folders: tuple[Path, 
 
 def test_other_shapes_are_told(folders: tuple[Path, Path]) -> None:
     """Other data: there is nothing to subtract."""
-    files.save(softmax.build(49, 10, 255.0, "zeros", 1), folders[1] / "model.keras")
+    keras_file.save(softmax.build(49, 10, 255.0, "zeros", 1), folders[1] / "model.keras")
     assert told(folders) == (False, "different: the models have other shapes")
 
 
@@ -80,4 +80,4 @@ def test_histories_may_differ_in_length_only(folders: tuple[Path, Path]) -> None
     assert first_difference(was, again) == "all metrics of all epochs are the same"
     write_history(folders[1], [0.5, 0.4])
     assert first_difference(was, again) == "its first 2 epochs are the same, then one of them ends"
-    assert [array.shape for array in files.weights(folders[0] / "model.keras")] == [(64, 10), (10,)]
+    assert [array.shape for array in keras_file.weights(folders[0] / "model.keras")] == [(64, 10), (10,)]

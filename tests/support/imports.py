@@ -17,6 +17,11 @@ def imported_names(file: Path) -> set[str]:
     return names
 
 
+def direct_imports(file: Path) -> set[Path]:
+    """The pipeline files that the file itself imports."""
+    return {path for name in imported_names(file) for path in _files_of(name)}
+
+
 def pipeline_files(file: Path) -> set[Path]:
     """The pipeline files that running the file reads: itself, what it and they import, and their packages."""
     found: set[Path] = set()
@@ -24,7 +29,7 @@ def pipeline_files(file: Path) -> set[Path]:
     while waiting:
         current = waiting.pop()
         found.add(current)
-        waiting |= {path for name in imported_names(current) for path in _files_of(name)} - found
+        waiting |= direct_imports(current) - found
         waiting |= {path for folder in current.parents if (path := folder / "__init__.py").is_file()} - found
     return found
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.config import Data
-from pipeline.data import idx
+from pipeline.core.config import Data
+from pipeline.formats import idx
 
 IMAGES = np.arange(12 * 3 * 5, dtype=np.uint8).reshape(12, 3, 5)
 LABELS = np.array([0, 1, 2] * 4, np.uint8)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.config import Data, File, Files
+from pipeline.core.config import Data, File, Files
 
 CONTENT = {
     "train-images": bytes(range(256)) * 1000,

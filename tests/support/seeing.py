@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.data import ink, pictures
+from pipeline.formats import pictures
+from pipeline.recognition import ink
 
 
 def seen(image: Image.Image, path: Path, **options: Any) -> npt.NDArray[np.uint8]:

@@ -8,8 +8,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 from mlflow.models import Model
 
-from pipeline.config import Data
-from pipeline.data.labelled import LabelledImages
+from pipeline.core.config import Data
+from pipeline.data.images import LabelledImages
 from pipeline.tracking import datasets, store
 from pipeline.tracking.run import Ending, Run
 from tests.support.stores import runs_of
@@ -23,17 +23,17 @@ def told(opened: store.Store, experiment: str, output: Path) -> Run:
     first = {"write": "create", "name": "whole", "start": BEGUN, "tags": {"a": "b"}, "params": {"seed": "1"}}
     run = Run(opened, experiment, output, first)
     data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
-    run.inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
+    run.log_inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
     for epoch in range(1, EPOCHS + 1):
-        run.metrics({"valid/error": 1 / epoch, "train/loss": float("nan") if epoch > 30 else epoch}, epoch)
+        run.log_metrics({"valid/error": 1 / epoch, "train/loss": float("nan") if epoch > 30 else epoch}, epoch)
     for step in (0, 10):
-        run.image("weights", np.full((300, 300, 3), step, np.uint8), step)
-    run.text("hello", "provenance/config.yaml")
+        run.log_image("weights", np.full((300, 300, 3), step, np.uint8), step)
+    run.log_text("hello", "provenance/config.yaml")
     output.mkdir(exist_ok=True)
     (output / "note.txt").write_text("note")
-    run.artifact(output / "note.txt", "figures")
-    run.tags({"model.sha256": "none"})
-    run.model(SimpleNamespace(save=_save), {"best/epoch": 3})  # type: ignore[arg-type]  # without TensorFlow
+    run.log_artifact(output / "note.txt", "figures")
+    run.set_tags({"model.sha256": "none"})
+    run.log_model(SimpleNamespace(save=_save), {"best/epoch": 3})  # type: ignore[arg-type]  # without TensorFlow
     run.end(Ending())
     return run
 

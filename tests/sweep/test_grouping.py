@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import command
+from pipeline.runs import command_line
 from pipeline.sweep.grouping import shared
 
 
@@ -19,4 +19,4 @@ from pipeline.sweep.grouping import shared
 )
 def test_jobs_share_a_bank_where_they_share_a_pass(swept: list[str], banks: int) -> None:
     """The initial weights' seed is a head's own; `seed` shuffles, so it is not, unless nothing is shuffled."""
-    assert len({shared(command.settings(words.split())) for words in swept}) == banks
+    assert len({shared(command_line.settings(words.split())) for words in swept}) == banks

@@ -117,7 +117,7 @@ def test_logs_of_a_bank_are_each_jobs_own(swept: Mapping[str, tuple[Project, Any
     assert len([line for line in lines("bank", "2_lr=0.1_batch=48") if "epoch" in line]) == 4
     diverged = lines("bank", "6_lr=1e+38_batch=48")
     assert diverged[-1] == lines("basic", "6_lr=1e+38_batch=48")[-1]
-    assert diverged[-1].startswith("pipeline.errors.Diverged: the training loss is nan in epoch 1")
+    assert diverged[-1].startswith("pipeline.core.errors.Diverged: the training loss is nan in epoch 1")
 
 
 def test_jobs_of_a_bank_may_go_to_different_stores(changeable: Project) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import lane, patience
+from pipeline.tracking import retry, upload_queue
 from tests.support.proxy import Proxy, proxy
 from tests.support.servers import mlflow_server
 
@@ -26,8 +26,8 @@ def server(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def between(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """What stands before the server; nobody waits long for it."""
-    monkeypatch.setattr(patience, "PAUSES", (0.01,))
-    monkeypatch.setattr(patience, "SECONDS", 0.3)
+    monkeypatch.setattr(retry, "PAUSES", (0.01,))
+    monkeypatch.setattr(retry, "SECONDS", 0.3)
     with proxy(server) as state:
         yield state
-        lane.drain()
+        upload_queue.drain()

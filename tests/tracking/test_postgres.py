@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.config import Data
-from pipeline.data.labelled import LabelledImages
+from pipeline.core.config import Data
+from pipeline.data.images import LabelledImages
 from pipeline.tracking import datasets
-from pipeline.tracking.lane import THREADS
 from pipeline.tracking.run import Run
 from pipeline.tracking.store import Store
+from pipeline.tracking.upload_queue import THREADS
 from tests.support.postgres import postgresql
 from tests.support.project import Project
 from tests.support.servers import mlflow_server
@@ -120,7 +120,7 @@ def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str, t
         ids = [client.create_run(store.experiment_id).info.run_id for _ in range(THREADS)]
         together = [Run(store, "together", tmp_path, {"write": "find", "run_id": run_id}) for run_id in ids]
         for run in together:
-            run.inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
+            run.log_inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
         for run in together:
             run.close()
             run.wait()

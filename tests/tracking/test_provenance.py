@@ -10,9 +10,9 @@ from secrets import token_hex
 import pytest
 import yaml
 
-from pipeline import command
-from pipeline.config import params, without_passwords
-from pipeline.logs import Formatter
+from pipeline.core.config import params, without_passwords
+from pipeline.core.logs import Formatter
+from pipeline.runs import command_line
 from pipeline.tracking import provenance
 from tests.support import project
 from tests.support.project import Project
@@ -51,7 +51,7 @@ def test_run_has_its_configuration_and_its_lock(digits: Project) -> None:
 def test_run_tells_no_password() -> None:
     """Its params and its configuration are shown to all who may see the run, and a report of it is mailed."""
     sources = "data.sources=['https://me:secret@mirror.example/mnist','sqlite:////x/a@b']"
-    config = command.settings(["tracking.uri='https://me:sec@ret@mlflow.example:8443/x'", sources])
+    config = command_line.settings(["tracking.uri='https://me:sec@ret@mlflow.example:8443/x'", sources])
     assert params(config)["tracking.uri"] == "https://mlflow.example:8443/x"
     assert params(config)["data.sources"] == "['https://mirror.example/mnist', 'sqlite:////x/a@b']"
     composed = yaml.safe_load(provenance.composed(config))

@@ -8,7 +8,7 @@ import mlflow.pyfunc
 import numpy as np
 import pytest
 
-from pipeline.model import files
+from pipeline.model import keras_file
 from tests.support.project import Project
 from tests.support.stores import client_of, runs
 
@@ -41,8 +41,8 @@ def test_run_of_the_pipeline_has_params_metrics_tags_and_files(digits: Project) 
 def test_weight_images_are_a_series_over_epochs(digits: Project) -> None:
     """The initial ones, where the UI's slider starts, and each tenth epoch's, as conf/tracking/sqlite.yaml says."""
     (run,) = runs(digits.folder)
-    files = [file.path for file in client_of(digits.folder).list_artifacts(run.info.run_id, "images")]
-    steps = sorted({int(re.findall(r"weights\+step\+(\d+)\+", path)[0]) for path in files})
+    paths = [file.path for file in client_of(digits.folder).list_artifacts(run.info.run_id, "images")]
+    steps = sorted({int(re.findall(r"weights\+step\+(\d+)\+", path)[0]) for path in paths})
     assert steps[:3] == [0, 10, 20]
 
 
@@ -57,7 +57,7 @@ def test_logged_model_answers_as_the_model_file_does(digits: Project) -> None:
     requirements = (Path(logged.artifact_location.removeprefix("file://")) / "requirements.txt").read_text()
     assert all("==" in line for line in requirements.splitlines())
     pixels = np.load(digits.folder / "prepared/test_images.npy").reshape(-1, 64)
-    saved = files.load(digits.folder / "models/model.keras")
+    saved = keras_file.load(digits.folder / "models/model.keras")
     np.testing.assert_array_equal(np.asarray(model.predict(pixels)), saved.predict(pixels, verbose=0))
 
 

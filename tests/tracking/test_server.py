@@ -7,11 +7,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import command
-from pipeline.errors import StoreError, UserError
-from pipeline.tracking import refusal, store
-from pipeline.tracking.account import Account
-from pipeline.tracking.lookup import Lookup
+from pipeline.core.errors import StoreError, UserError
+from pipeline.runs import command_line
+from pipeline.runs.lookup import Lookup
+from pipeline.runs.stored_run import Account
+from pipeline.tracking import store, store_errors
 from pipeline.tracking.run import Run, find_run
 from tests.support.project import Project
 from tests.support.proxy import Proxy
@@ -55,7 +55,7 @@ def test_server_that_refuses_is_told_in_one_line(status: int, reason: str, betwe
 def test_server_that_is_not_to_be_reached_by_this_name_is_told_with_the_remedy() -> None:
     """In MLflow's own words."""
     error = MlflowException("API request failed with error code 403 != 200. Response body: 'Invalid Host header - ...'")
-    assert "`mlflow server --allowed-hosts NAME`" in refusal.reason(error)
+    assert "`mlflow server --allowed-hosts NAME`" in store_errors.reason(error)
 
 
 def test_run_that_the_server_does_not_let_begin_ends_at_once(between: Proxy, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_run_that_the_server_does_not_let_begin_ends_at_once(between: Proxy, tmp
 
     def train() -> None:
         for epoch in itertools.count():
-            run.metrics({"train/loss": 0.0}, epoch)
+            run.log_metrics({"train/loss": 0.0}, epoch)
 
     with pytest.raises(StoreError, match=r"begins no run \(it answers 403 Forbidden\)"):
         train()
@@ -86,7 +86,7 @@ def test_account_is_not_told_without_files_that_a_server_does_not_list(
     monkeypatch.setattr(store, "GIVEN_URI", between.url)
     run = told(store.connect(tracking(between.url, "account")), "account", tmp_path)
     run.wait()
-    lookup = Lookup(command.settings(["tracking=server"]))
+    lookup = Lookup(command_line.settings(["tracking=server"]))
     account = Account(lookup, lookup.run(run.id))
     assert len(account.files("images")) == 4
     assert account.files("nothing") == []
@@ -109,5 +109,5 @@ def test_error_beside_a_server_that_is_gone_ends_the_command(between: Proxy, tmp
     run_id = opened.client.create_run(opened.experiment_id).info.run_id
     between.silent = True
     with pytest.raises(ZeroDivisionError), find_run(opened, "gone", tmp_path, run_id) as run:
-        run.metrics({"test/error": 1 / 0})
+        run.log_metrics({"test/error": 1 / 0})
     assert run.written()

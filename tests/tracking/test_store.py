@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from pipeline import command, paths
-from pipeline.config import Tracking
-from pipeline.errors import UserError
-from pipeline.sweep.history import History
-from pipeline.sweep.jobs import SweepJob
+from pipeline.core import paths
+from pipeline.core.config import Tracking
+from pipeline.core.errors import UserError
+from pipeline.runs import command_line
+from pipeline.sweep.finished_runs import History
+from pipeline.sweep.sweep_job import SweepJob
 from pipeline.tracking import store
 from tests.support import whole_run
 from tests.support.stores import client_of, runs
@@ -142,7 +143,7 @@ def test_asking_for_an_experiment_does_not_create_it(tmp_path: Path) -> None:
     assert not (tmp_path / "mlflow.db").exists()
     store.connect(tracking(where))
     assert store.has_experiment(tracking(where))
-    asked = command.settings([f"tracking.uri={where}", "tracking.experiment=other"])
+    asked = command_line.settings([f"tracking.uri={where}", "tracking.experiment=other"])
     assert History("").take(SweepJob([], asked, DictConfig({})), parent="") is None
     assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits"}
 
@@ -150,7 +151,7 @@ def test_asking_for_an_experiment_does_not_create_it(tmp_path: Path) -> None:
 def test_silent_server_is_told_in_one_line() -> None:
     """After a few seconds, not the minutes of MLflow's own retries."""
     with pytest.raises(
-        UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): mend or start it"
+        UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): start it"
     ) as told:
         store.connect(tracking("http://127.0.0.1:9"))
     assert "\n" not in str(told.value)

@@ -1,0 +1,77 @@
+"""Hydra's and OmegaConf's many-line refusals of a command line or of conf/, told in one line."""
+
+import difflib
+import re
+from pathlib import Path
+
+from hydra.errors import OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.core.paths import CONF
+from pipeline.core.validation import unknown_key
+
+_FULL_KEY = re.compile(r"^\s*full_key: (\S+)$", re.MULTILINE)
+_FILE = re.compile(r"^In '(\S+)': .* raised while composing config:$", re.MULTILINE)
+_OPTION = re.compile(r"^In '(\S+)': Could not find '(\S+)/(\S+)'$", re.MULTILINE)
+_OPTIONS = re.compile(r"^\t(\S+)$", re.MULTILINE)
+_NOISE = re.compile(
+    r"^\s*(full_key: |reference_type=|object_type=|See https://hydra|In '\S+': .* raised while composing)"
+)
+
+
+def one_line(error: Exception) -> str:
+    """What was refused, what is allowed, and in which file, where the error tells."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"{', '.join(map(str, _undecodable()))}: {error}: save it as UTF-8"
+    if isinstance(error, OverrideParseException):
+        form = "it must be KEY=VALUE, with quotes around odd letters, as in 'KEY=\"a: b\"'"
+        return f"{error.override} is not understood ({_join(str(error))}): {form}"
+    if option := _OPTION.search(str(error)):
+        asking, group, name = option.groups()
+        return _missing_option(asking, group, name, _OPTIONS.findall(str(error)))
+    return _of_value(error)
+
+
+def _of_value(error: Exception) -> str:
+    head = str(error)
+    detail = str(error.__cause__) if isinstance(error.__cause__, OmegaConfBaseException) else head
+    key, file = _FULL_KEY.search(detail), _FILE.search(head)
+    where = f" (in conf/{file[1]}.yaml)" if file else ""
+    if key is None:
+        return _join(head) + where
+    if key[1].startswith("hydra."):
+        return _join(head)
+    if "is not in struct" in detail or re.search(r"Key '.*' not in", detail):
+        return unknown_key(key[1]) + where
+    return f"{key[1]}: {_join(detail)}{where}"
+
+
+def _missing_option(asking: str, group: str, name: str, options: list[str]) -> str:
+    """What to say of a file that is not in a group."""
+    if not options:
+        return f"conf/{group}/{name}.yaml is not there: restore it, or choose another one in conf/{asking}.yaml"
+    near = difflib.get_close_matches(name, options, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"there is no {group}/{name}{hint}: choose from {', '.join(options)}"
+
+
+def _undecodable() -> list[Path]:
+    """The files in conf/ that are not UTF-8."""
+    found = []
+    for path in sorted(CONF.rglob("*.yaml")):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            found.append(path)
+    return found
+
+
+def _join(text: str) -> str:
+    """The telling lines of a message in one: a line that ends with a colon introduces a list."""
+    text = text.partition("Config search path:")[0]
+    lines = [line.strip().removesuffix(".") for line in text.splitlines() if line.strip() and not _NOISE.match(line)]
+    joined, separator = "", ""
+    for line in lines:
+        joined += separator + line
+        separator = " " if line.endswith(":") else ", " if ":" in joined and separator in (" ", ", ") else "; "
+    return joined

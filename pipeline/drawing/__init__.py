@@ -1,0 +1,1 @@
+"""Canvas and text of every figure."""

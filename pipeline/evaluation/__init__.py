@@ -1,0 +1,1 @@
+"""A model on the test images: metrics, intervals, figures."""

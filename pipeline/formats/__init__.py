@@ -1,0 +1,1 @@
+"""Readers of image data sets: IDX files, .npz archives, folders of pictures, and the checks on what they hold."""

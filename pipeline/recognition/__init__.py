@@ -1,0 +1,1 @@
+"""Pictures of single digits, prepared like MNIST and classified."""

@@ -1,0 +1,1 @@
+"""Where a data set comes from: mirrors, npm packages, local folders."""

@@ -1,0 +1,73 @@
+"""A sweep as a picture: learning rate and batch size against the lowest validation error."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pipeline.core.atomic import writing
+
+COLOURS = "viridis_r"
+MOST_CELLS = 200  # that have their number written in them
+TICKS = 6
+LEVEL = 8  # rates that can stand side by side without being turned
+
+Point = tuple[float, int, float]  # learning rate, batch size, validation error as a fraction
+
+
+def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None:
+    """A PNG file of the points: for a grid a heat map of the best in each cell, for a search a scatter plot."""
+    rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
+    figure = Figure(
+        figsize=(max(7.0, 2.5 + 0.55 * min(len(rates), 24)), max(3.2, 1.6 + 0.45 * len(sizes))),
+        dpi=100,
+        layout="constrained",
+    )
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    best, worst = (100 * choose(error for _, _, error in points) for choose in (min, max))
+    # Colours end at twice the best error, or a job that learned nothing would make all others look alike.
+    colours = {"cmap": COLOURS, "vmin": best, "vmax": min(worst, 2 * best)}
+    shown = _heat_map(axes, points, colours) if grid else _scatter(axes, points, colours)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("batch size")
+    axes.set_title(title, fontsize=11, parse_math=False)
+    figure.colorbar(shown, ax=axes, label="validation error (%)", extend="max" if worst > 2 * best else "neither")
+    with writing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _heat_map(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> Any:
+    rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
+    image = np.full((len(sizes), len(rates)), np.nan)
+    for rate, size, error in points:
+        row, column = sizes.index(size), rates.index(rate)
+        image[row, column] = np.fmin(image[row, column], 100 * error)
+    shown = axes.imshow(image, aspect="auto", origin="lower", **colours)
+    axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates], rotation=45 if len(rates) > LEVEL else 0)
+    axes.set_yticks(range(len(sizes)), [str(size) for size in sizes])
+    if image.size <= MOST_CELLS:
+        middle = (colours["vmin"] + colours["vmax"]) / 2
+        for (row, column), error in np.ndenumerate(image):
+            if np.isfinite(error):
+                colour = "black" if error <= middle else "white"
+                axes.text(column, row, f"{error:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    return shown
+
+
+def _scatter(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> Any:
+    rates, sizes, errors = zip(*points, strict=True)
+    shown = axes.scatter(rates, sizes, c=[100 * error for error in errors], s=60, edgecolors="0.3", **colours)
+    axes.set_xscale("log")
+    axes.set_yscale("log", base=2)
+    axes.set_yticks(sorted(set(sizes)), [str(size) for size in sorted(set(sizes))])
+    axes.minorticks_off()
+    rates_shown = np.geomspace(min(rates), max(rates), TICKS)  # powers of ten alone would be too few
+    axes.set_xticks(rates_shown, [f"{rate:.2g}" for rate in rates_shown])
+    axes.set_axisbelow(True)
+    axes.grid(color="0.9")
+    return shown

@@ -1,0 +1,146 @@
+"""Training never starts on data that are missing, or on other data than its configuration asks for."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import UserError
+from pipeline.data import prepared
+from pipeline.runs import command_line
+from tests.support.project import Project
+
+
+def test_prepared_arrays_are_bytes_that_can_be_memory_mapped(digits: Project) -> None:
+    """In file order, the last 300 training images validate."""
+    raw = (digits.folder / "data/train-images-idx3-ubyte").read_bytes()
+    train, valid = (
+        np.load(digits.folder / f"prepared/{name}_images.npy", mmap_mode="r") for name in ("train", "valid")
+    )
+    assert train.dtype == valid.dtype == np.uint8
+    assert np.concatenate([train, valid]).tobytes() == raw[16:]
+    assert len(valid) == 300
+
+
+def test_summary_counts_and_describes_each_set(digits: Project) -> None:
+    """The DVC metric of stage preprocess."""
+    summary = json.loads((digits.folder / "prepared/summary.json").read_text())
+    assert summary["made_from"]["data.name"] == "digits"
+    for name, images in (("train", 1200), ("valid", 300), ("test", 297)):
+        pixels = np.load(digits.folder / f"prepared/{name}_images.npy")
+        assert summary[name]["images"] == sum(summary[name]["counts"].values()) == images
+        assert summary[name]["mean"] == pytest.approx(pixels.mean(), abs=1e-4)
+        assert summary[name]["std"] == pytest.approx(pixels.std(), abs=1e-4)
+
+
+def test_fresh_clone_says_how_to_prepare(fresh: Project) -> None:
+    """Each stage that needs what is not there names the command that makes it."""
+    for stage, told in (("train", "dvc repro preprocess"), ("preprocess", "dvc repro data.dvc")):
+        done = fresh.stage(stage)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert told in done.stderr
+
+
+def test_other_data_than_asked_for_are_refused_by_each_stage(digits: Project) -> None:
+    """By its exit code and one line."""
+    for stage in ("optimum", "train", "evaluate"):
+        done = digits.stage(stage, "data.split.validation=200")
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "data.split.validation=300 instead of 200" in done.stderr
+        assert "dvc repro preprocess" in done.stderr
+
+
+@pytest.fixture
+def here(digits: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data.dvc and prepared/ of the digits, which this process reads."""
+    shutil.copyfile(digits.folder / "data.dvc", tmp_path / "data.dvc")
+    shutil.copytree(digits.folder / "prepared", tmp_path / "prepared")
+    monkeypatch.setattr(prepared, "DATA_DVC", tmp_path / "data.dvc")
+    monkeypatch.setattr(prepared, "PREPARED", tmp_path / "prepared")
+    monkeypatch.setattr(prepared, "CLASSES", tmp_path / "prepared/classes.json")
+    return tmp_path
+
+
+def refusal(*overrides: str) -> str:
+    """What is told of data that are other or damaged."""
+    with pytest.raises(UserError) as told:
+        prepared.read(command_line.settings(["data=digits", *overrides]), "train", "valid")
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("data=mnist", "data.name=digits instead of mnist"),
+        ("data.split.validation=200", "data.split.validation=300 instead of 200"),
+        ("data.split.shuffle=true", "data.split.shuffle=False instead of True"),
+        ("data.split.seed=2", "data.split.seed=1 instead of 2"),
+        (f"data.files.train_images.sha256={'0' * 64}", "data.files.train_images.sha256=d37552f4"),
+    ],
+)
+def test_other_data_than_asked_for_are_refused(override: str, told: str) -> None:
+    """Another set, or another split."""
+    assert told in refusal(override)
+
+
+def test_data_of_another_hash_are_refused(here: Path) -> None:
+    """data.dvc pins other bytes than prepared/ was made from, as after a `git pull`."""
+    dvc_file, md5 = here / "data.dvc", prepared.data_md5()
+    dvc_file.write_text(dvc_file.read_text().replace(md5, "0" * 32 + ".dir"))
+    assert f"data.md5={md5} instead of {'0' * 32}.dir" in refusal()
+
+
+@pytest.mark.usefixtures("here")
+def test_seeds_of_training_leave_the_split_alone() -> None:
+    """Sweeping `seed` on a shuffled split would otherwise ask for other data with each job."""
+    (data,) = prepared.read(command_line.settings(["data=digits", "seed=5"]), "train")
+    assert len(data) == 1200
+
+
+def test_foreign_file_in_data_is_refused(changeable: Project) -> None:
+    """A sound IDX file of another data set would train quietly."""
+    labels = changeable.folder / "data/t10k-labels-idx1-ubyte"
+    content = bytearray(labels.read_bytes())
+    content[-1] ^= 1
+    labels.unlink()
+    labels.write_bytes(content)
+    done = changeable.stage("preprocess")
+    assert done.returncode == 2
+    assert "t10k-labels-idx1-ubyte is not the file that data=digits names" in done.stderr
+
+
+def test_validation_larger_than_the_data_is_refused(digits: Project) -> None:
+    """By preprocess, which knows how many there are."""
+    done = digits.stage("preprocess", "data.split.validation=1500")
+    assert done.returncode == 2
+    assert "data.split.validation=1500 is not allowed: the training set has 1500 images" in done.stderr
+
+
+@pytest.mark.parametrize("file", ["train_images.npy", "summary.json"])
+def test_damaged_file_is_told_with_its_mending(file: str, here: Path) -> None:
+    """A file that was cut is no reason for a traceback."""
+    path = here / "prepared" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "dvc repro --force preprocess" in refusal()
+
+
+def test_merge_conflict_in_data_dvc_is_told(here: Path) -> None:
+    """It is in Git, and two branches may pin different data."""
+    dvc_file = here / "data.dvc"
+    dvc_file.write_text("<<<<<<< HEAD\n" + dvc_file.read_text() + "=======\n")
+    assert "git checkout data.dvc" in refusal()
+
+
+def test_minibatch_larger_than_the_training_set_is_refused(digits: Project) -> None:
+    """Before a run is opened."""
+    done = digits.stage("train", "train.batch_size=1201")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: train.batch_size=1201 is not allowed: the training set has 1200 images, so it must be at most 1200\n"
+    )

@@ -1,0 +1,71 @@
+"""Intervals, tests and calibration, against figures worked out by hand or by other formulas."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation import stats
+
+
+@pytest.mark.parametrize(("errors", "images"), [(756, 10_000), (1, 20), (13, 297), (0, 50), (50, 50)])
+def test_wilson_interval_is_the_textbook_formula(errors: int, images: int) -> None:
+    """(p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n), with z = 1.96 for 95 %."""
+    z, p = 1.959963984540054, errors / images
+    middle = (p + z * z / (2 * images)) / (1 + z * z / images)
+    half = z * math.sqrt(p * (1 - p) / images + z * z / (4 * images**2)) / (1 + z * z / images)
+    expected = (max(0, middle - half), min(1, middle + half))
+    assert stats.wilson_interval(errors, images) == pytest.approx(expected, abs=1e-12)
+
+
+def test_wilson_interval_of_no_error_does_not_promise_none() -> None:
+    """0 of 50: z^2 / (n + z^2) at most, 7.1 %, where the normal approximation would say exactly 0."""
+    low, high = stats.wilson_interval(0, 50)
+    assert low == 0
+    assert high == pytest.approx(0.0713, abs=1e-4)
+
+
+def wrong(both: int, only_first: int, only_second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two models' mistakes with so many images of each kind."""
+    first = [True] * (both + only_first) + [False] * (only_second + neither)
+    second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
+    return np.array(first), np.array(second)
+
+
+def test_mcnemar_is_the_coin_toss_of_the_discordant_images() -> None:
+    """Two of twelve: 2 (1 + 12 + 66) / 2^12."""
+    found = stats.mcnemar(*wrong(5, 2, 10, 83))
+    assert (found.only_first, found.only_second) == (2, 10)
+    assert found.p_value == pytest.approx(2 * 79 / 4096)
+    assert stats.mcnemar(*wrong(5, 10, 2, 83)).p_value == pytest.approx(found.p_value)
+
+
+@pytest.mark.parametrize("counts", [(5, 0, 0, 83), (0, 4, 4, 0)])
+def test_mcnemar_sees_no_difference_where_there_is_none(counts: tuple[int, int, int, int]) -> None:
+    """The same mistakes, or as many others: p is 1, and not an error for want of discordant images."""
+    assert stats.mcnemar(*wrong(*counts)).p_value == 1
+
+
+def test_calibration_by_hand() -> None:
+    """Two bins: 0.25 and 0.5 of which one is right, 0.75 and 1.0 both right: (2 * 0.125 + 2 * 0.125) / 4."""
+    found = stats.calibration(np.array([0.25, 0.5, 0.75, 1.0]), np.array([True, False, True, True]), bins=2)
+    np.testing.assert_array_equal(found.counts, [2, 2])
+    np.testing.assert_allclose(found.confidence, [0.375, 0.875])
+    np.testing.assert_allclose(found.accuracy, [0.5, 1.0])
+    assert found.error == pytest.approx(0.125)
+
+
+def test_empty_bins_have_no_figures_and_no_weight() -> None:
+    """NaN is not drawn; 0 would look like a bin that is always wrong."""
+    found = stats.calibration(np.full(4, 0.9), np.array([True, True, True, False]), bins=10)
+    np.testing.assert_array_equal(found.counts, [0] * 8 + [4, 0])
+    assert np.isnan(found.accuracy[:8]).all()
+    assert found.error == pytest.approx(0.15)
+
+
+def test_probabilities_that_tell_the_truth_are_calibrated() -> None:
+    """Images that are right exactly as often as they say; doubling the confidence would cost its distance."""
+    probability = np.random.default_rng(0).uniform(0.1, 1, 200_000)
+    correct = np.random.default_rng(1).uniform(size=200_000) < probability
+    assert stats.calibration(probability, correct).error < 0.005
+    assert stats.calibration(np.ones(200_000), correct).error == pytest.approx(0.45, abs=0.005)

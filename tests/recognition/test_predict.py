@@ -1,0 +1,125 @@
+"""`python -m pipeline.predict` as people type it."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import predict
+from pipeline.core.errors import UserError
+from pipeline.model import keras_file, softmax
+from pipeline.recognition import seen
+from pipeline.runs import command_line
+from tests.support.drawn import draw
+from tests.support.project import ROOT, Project
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three digits in three styles, and three files that are none."""
+    draw(7, "plain", "thin").save(tmp_path / "seven.png")
+    draw(3, "round", "white").save(tmp_path / "three.gif")
+    draw(4, "slanted", "photo").save(tmp_path / "four.jpg")
+    Image.new("L", (300, 300), 255).save(tmp_path / "blank.png")
+    (tmp_path / "text.png").write_text("seven")
+    return tmp_path
+
+
+def test_good_pictures_are_answered_and_the_others_told(folder: Path, digits: Project) -> None:
+    """A bad file costs its own answer alone, and the exit code tells; the sheet shows what was answered."""
+    names = ["blank.png", "seven.png", "text.png", "three.gif", "missing\n.png", "four.jpg"]
+    model = digits.folder / "models" / "model.keras"
+    shown = folder / "new" / "seen.png"
+    words = [*names, "--model", str(model), "--json", "--show", str(shown)]
+    done = digits.run(sys.executable, "-m", "pipeline.predict", *words, cwd=folder)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in lines] == ["blank.png", "text.png", "missing?.png"]
+    assert "Traceback" not in done.stderr
+    answers = json.loads(done.stdout)
+    assert [answer["image"] for answer in answers] == ["seven.png", "three.gif", "four.jpg"]
+    for answer in answers:
+        assert len(answer["probabilities"]) == 10
+        assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-12)
+        assert answer["probabilities"][answer["digit"]] == max(answer["probabilities"])
+    with Image.open(shown) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.size[0] > 3 * 280
+
+
+def test_nothing_but_bad_pictures_is_no_answer(folder: Path, digits: Project) -> None:
+    """An empty list for machines, and no sheet."""
+    words = ["blank.png", "--json", "--show", "seen.png"]
+    done = digits.run(sys.executable, "-m", "pipeline.predict", *words, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    assert done.stderr == "error: blank.png: nothing is drawn in it\n"
+    assert not (folder / "seen.png").exists()
+
+
+def test_run_is_found_and_a_table_printed(
+    folder: Path, digits: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The beginning of a run's id names its model: the same as in models/."""
+    done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
+    run_id = (digits.folder / "models" / "run_id").read_text()
+    given = predict.arguments().parse_args(["seven.png", "--model", run_id[:10]])
+    where = command_line.settings(["data=digits", f"tracking.uri=sqlite:///{digits.folder}/mlflow.db"])
+    assert predict.predict(given, where) == 0
+    assert capsys.readouterr().out == done.stdout
+    header, row = done.stdout.splitlines()
+    assert header.split() == ["picture", "digit", "sure", *map(str, range(10)), "(%)"]
+    name, digit, sure, sign, *percents = row.split()
+    assert (name, sign, len(percents)) == ("seven.png", "%", 10)
+    assert percents[int(digit)] == sure
+
+
+def test_model_that_cannot_answer_is_refused(folder: Path, digits: Project) -> None:
+    """Of weights that are not finite every answer would be 0; other models take other images."""
+    broken = softmax.build(64, 10, 255.0, "zeros", 1)
+    broken.get_layer("softmax").kernel.assign(np.full((64, 10), np.nan, np.float32))
+    oblong = softmax.build(60, 10, 255.0, "zeros", 1)
+    other = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)])
+    for model, told in (
+        (broken, "has weights that are not finite"),
+        (oblong, "takes images of 60 pixels, which is no square"),
+        (other, "is not a model of `python -m pipeline.train`"),
+    ):
+        keras_file.save(model, folder / "model.keras")
+        with pytest.raises(UserError, match=rf"^{folder} {re.escape(told)}"):
+            predict._reader(str(folder), command_line.settings([]))
+    done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", "--model", ".", cwd=folder)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "error: . is not a model of `python -m pipeline.train`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_answers_of_other_models_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a thousand classes the most probable ones, by number; and images larger than their place on the sheet."""
+    few, many = np.full(10, 0.1), np.full(1000, 0.0002)
+    many[[7, 831]] = 0.1, 0.7
+    for probabilities, told in (
+        (few, ["0", "10", "%", *["10"] * 10]),
+        (many, ["831", "70", "%", "831:", "70,", "7:", "10,", "0:", "0,", "1:", "0,", "2:", "0"]),
+    ):
+        answer = seen.Answer("a.png", Image.new("L", (9, 9)), np.zeros((300, 300), np.uint8), probabilities.tolist())
+        predict._print_table([answer])
+        _, row = capsys.readouterr().out.splitlines()
+        assert row.split() == ["a.png", *told]
+        seen.draw([answer], tmp_path / "seen.png")
+    with Image.open(tmp_path / "seen.png") as sheet:
+        assert sheet.size == (seen.WIDE, seen.HEADER + seen.HIGH)
+
+
+def test_pictures_of_the_readme_are_small() -> None:
+    """They come with every clone."""
+    found = sorted((ROOT / "docs" / "digits").iterdir())
+    assert [path.name for path in found] == ["shadow-4.jpg", "thin-7.png", "white-on-black-3.png"]
+    assert all(path.stat().st_size < 20_000 for path in found)

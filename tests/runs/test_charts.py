@@ -1,0 +1,97 @@
+"""A sweep's charts are prepared in the store, and links lead to them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline.core.config import Tracking
+from pipeline.runs import charts
+from pipeline.runs.parent_run import Parent, open_parent
+from pipeline.tracking import store
+
+LINK = "#/experiments/{}/runs?workflowType=machine_learning&compareRunsMode=CHART"
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Parent:
+    """The run of a sweep that has just begun, in an experiment with spaces in its name."""
+    tracking = Tracking(f"sqlite:///{tmp_path}/mlflow.db", "my own digits", 10, 1.0)
+    return open_parent(store.connect(tracking), "key", "sweep of 2: l2", {}, {}, fresh=False)
+
+
+def view(parent: Parent) -> dict[str, Any]:
+    """The sweep's view as it was saved."""
+    tags = parent.store.client.get_experiment(parent.store.experiment_id).tags
+    saved: dict[str, Any] = json.loads(tags[f"mlflow.sharedViewState.{parent.id}"])
+    return saved
+
+
+def wanted(parent: Parent) -> set[str]:
+    """The runs that MLflow finds for the view."""
+    found = parent.store.client.search_runs([parent.store.experiment_id], view(parent)["searchFilter"])
+    return {run.info.run_id for run in found}
+
+
+def run_of(client: MlflowClient, parent: Parent, tags: dict[str, str] | None = None) -> str:
+    return str(client.create_run(parent.store.experiment_id, tags=tags).info.run_id)
+
+
+def test_view_shows_the_sweep_and_what_it_has_reused(parent: Parent) -> None:
+    """Not the experiment's other runs; and more reused ones than a view can name leave it at the sweep's children."""
+    client = parent.store.client
+    child = run_of(client, parent, {"mlflow.parentRunId": parent.id})
+    reused, _ = run_of(client, parent), run_of(client, parent)
+    charts.save(parent, ["train.l2"], 10)
+    assert wanted(parent) == {child}
+    charts.save(parent, ["train.l2"], 10, [child, reused])
+    assert wanted(parent) == {child, reused}
+    for number, found in ((charts.MOST_NAMED, {reused}), (charts.MOST_NAMED + 1, {child})):
+        charts.save(parent, ["a.setting.with.a.long.name"] * 99, 10, [reused, *[reused[::-1]] * (number - 1)])
+        assert wanted(parent) == found
+
+
+def test_page_of_the_sweep_leads_to_its_charts(parent: Parent) -> None:
+    """Until a user describes the sweep in words of their own."""
+    client = parent.store.client
+    charts.save(parent, ["train.l2"], 10)
+    described = client.get_run(parent.id).data.tags["mlflow.note.content"]
+    assert f"({LINK.format(parent.store.experiment_id)}&viewStateShareKey={parent.id})" in described
+    client.set_tag(parent.id, "mlflow.note.content", "my best sweep")
+    charts.save(parent, ["train.l2"], 10)
+    assert client.get_run(parent.id).data.tags["mlflow.note.content"] == "my best sweep"
+
+
+def test_charts_without_weight_images_where_none_are_kept(parent: Parent) -> None:
+    """An empty chart would puzzle."""
+    charts.save(parent, ["train.l2"], 0)
+    assert [chart["type"] for chart in view(parent)["compareRunCharts"]] == ["PARALLEL", "LINE"]
+
+
+def test_links_lead_to_the_latest_sweep_or_to_all_runs(parent: Parent) -> None:
+    """A sweep whose view was deleted, or that ran before there were views, would open on an error."""
+    client = parent.store.client
+    empty, everything = client.create_experiment("empty"), LINK.format(parent.store.experiment_id)
+    assert list(charts.links(client, "http://x/")) == [("my own digits", f"http://x/{everything}")]
+    charts.save(parent, ["train.l2"], 10)
+    assert list(charts.links(client, "http://x/")) == [
+        ("my own digits", f"http://x/{everything}&viewStateShareKey={parent.id}")
+    ]
+    client.create_run(empty)
+    assert ("empty", f"http://x/{LINK.format(empty)}") in charts.links(client, "http://x/")
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("sqlite:////x/mlflow.db", "http://127.0.0.1:5001/"),
+        ("postgresql+psycopg2://me:secret@db/x", "http://127.0.0.1:5001/"),
+        ("http://127.0.0.1:5002/", "http://127.0.0.1:5002/"),
+        ("https://me:sec@ret@mlflow.example:8443/some/prefix/", "https://mlflow.example:8443/some/prefix/"),
+    ],
+)
+def test_address_of_the_ui(uri: str, address: str) -> None:
+    """What can be opened, without a password: a server's own address, else where `make ui` serves the store."""
+    assert charts.address(uri) == address

@@ -1,0 +1,216 @@
+"""Files arrive verified from the first source that is sound, and no bad day leaves anything behind."""
+
+import gzip
+import logging
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from pipeline.core.errors import UserError
+from pipeline.sources import download, mirrors, streams
+from tests.support import mirror
+from tests.support.published import CONTENT, contents, data_set
+from tests.support.waiting import until
+
+SOUND = [mirror.good, mirror.plain, mirror.labelled, mirror.twice, mirror.in_crumbs, mirror.with_more]
+
+
+@pytest.mark.parametrize("answer", SOUND, ids=lambda answer: answer.__name__)
+def test_sound_mirror_fills_the_folder_with_exactly_the_files(answer: mirror.Answer, tmp_path: Path) -> None:
+    """Compression is told from the bytes, not from the name; what another data set left is gone."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "left-over").write_text("of another data set")
+    with mirror.serving(answer, CONTENT) as url:
+        download.fetch(data_set(url), folder)
+    assert contents(folder) == CONTENT
+
+
+FAULTS: dict[mirror.Answer, str] = {
+    mirror.forbidden: "HTTP 403",
+    mirror.missing: "HTTP 404",
+    mirror.unavailable: "HTTP 503",
+    mirror.html: "HTML page",
+    mirror.wrong_bytes: "other bytes than the published ones",
+    mirror.cut: "IncompleteRead",
+    mirror.less_promised: "gzip data end too early",
+    mirror.stalled: "less than 64 KiB in 1 s",
+    mirror.silent: "less than 64 KiB in 1 s",
+    mirror.dripping: "less than 64 KiB in 1 s",
+    mirror.dripping_headers: "less than 64 KiB in 1 s",
+    mirror.cut_gzip: "gzip data end too early",
+    mirror.too_much: f"sends more than {len(CONTENT['train-images'])} bytes",
+    mirror.endless: f"sends more than {len(CONTENT['train-images'])} bytes",
+    mirror.endless_nothing: f"sends more than {len(CONTENT['train-images']) + mirrors.MOST_MORE} bytes",
+    mirror.loop: "redirects without end",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_faulty_mirror_is_passed_over_with_one_warning(
+    fault: mirror.Answer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next source is asked, and the warning says which mirror did what; the wait for a chunk is shortened here."""
+    if "KiB" in FAULTS[fault]:
+        monkeypatch.setattr(streams, "SECONDS_A_CHUNK", 1)
+    with mirror.serving(fault, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
+        download.fetch(data_set(bad, good), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert bad in warning
+    assert FAULTS[fault] in warning
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_cut_connection_is_tried_again_and_not_for_ever(every: int, tmp_path: Path) -> None:
+    """Where every second one is cut all files arrive, and where all are, another source is asked after three."""
+    asked: list[str] = []
+
+    def cutting(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        asked.append(handler.path)
+        (mirror.good if len(asked) % every else mirror.cut)(handler, content)
+
+    with mirror.serving(cutting, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
+        download.fetch(data_set(*([bad, good] if every == 1 else [bad])), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+    assert len(asked) == (mirrors.TRIES if every == 1 else 2 * len(CONTENT) - 1)
+
+
+def test_certificate_that_nobody_has_signed_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next mirror is asked; the warning says how an organisation's own authority is named, which then does."""
+    certificate = self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with mirror.serving(mirror.good, CONTENT, tls) as own, mirror.serving(mirror.good, CONTENT) as good:
+        download.fetch(data_set(own, good), tmp_path / "downloads")
+        assert contents(tmp_path / "downloads") == CONTENT
+        (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert f"{own} for train-images: certificate verify failed" in warning.replace(
+            "[SSL: CERTIFICATE_VERIFY_FAILED] ", ""
+        )
+        assert "REQUESTS_CA_BUNDLE" in warning
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        download.fetch(data_set(own), tmp_path / "again")
+    assert contents(tmp_path / "again") == CONTENT
+
+
+def self_signed(folder: Path) -> Path:
+    """A file with a key, and a certificate for loopback that the key itself has signed."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    signed = made.add_extension(loopback, critical=True).sign(key, SHA256())
+    pem = Encoding.PEM
+    path = folder / "own.pem"
+    path.write_bytes(key.private_bytes(pem, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(pem))
+    return path
+
+
+def test_proxy_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names it, and another source needs none."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"http://mirror\.invalid \(ProxyError \(.*refused\)\)"):
+        download.fetch(data_set("http://mirror.invalid"), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == {}
+
+
+def test_verified_files_are_not_fetched_again(tmp_path: Path) -> None:
+    """The second time no source is needed; a file that was damaged meanwhile is."""
+    folder = tmp_path / "downloads"
+    with mirror.serving(mirror.good, CONTENT) as url:
+        download.fetch(data_set(url), folder)
+    download.fetch(data_set("/nowhere"), folder)
+    (folder / "t10k-labels").write_bytes(bytes(30))
+    with pytest.raises(UserError, match="t10k-labels"):
+        download.fetch(data_set("/nowhere"), folder)
+
+
+def test_when_all_sources_fail_the_error_lists_them_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """One line, and nothing under a final name."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        refused = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with mirror.serving(mirror.html, CONTENT) as bad, pytest.raises(UserError) as failure:
+            download.fetch(data_set(refused, bad, str(tmp_path / "empty")), tmp_path / "downloads")
+    message = str(failure.value)
+    assert "\n" not in message
+    for told in (refused, "refused", bad, "HTML page", "empty", "data.sources", "data=digits"):
+        assert told in message
+    assert contents(tmp_path / "downloads") == {}
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_folder_of_ones_own_is_a_source(ending: str, tmp_path: Path) -> None:
+    """How a machine without any network gets its data."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name, content in CONTENT.items():
+        (own / (name + ending)).write_bytes(gzip.compress(content) if ending else content)
+    download.fetch(data_set(str(own)), tmp_path / "downloads")
+    assert contents(tmp_path / "downloads") == CONTENT
+
+
+def test_two_fetches_at_once_both_succeed(tmp_path: Path) -> None:
+    """Neither reads the other's half-written file, and the mirror is asked once a file."""
+    asked: list[str] = []
+    together = threading.Barrier(2)
+
+    def counting(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        asked.append(handler.path)
+        mirror.good(handler, content)
+
+    with mirror.serving(counting, CONTENT) as url:
+
+        def fetch() -> None:
+            together.wait()
+            download.fetch(data_set(url), tmp_path / "downloads")
+
+        threads = [threading.Thread(target=fetch) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert contents(tmp_path / "downloads") == CONTENT
+    assert len(asked) == len(CONTENT)
+
+
+def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a download: the next fetch finds nothing that it could take for a file."""
+    gone = threading.Event()
+
+    def stuck(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(2**20))
+        handler.end_headers()
+        handler.wfile.write(CONTENT["train-images"][: 2 * streams.CHUNK])
+        gone.wait(60)
+
+    folder = tmp_path / "downloads"
+    with mirror.serving(stuck, CONTENT) as url:
+        code = f"from tests.data.test_fetching import *\nfetching.fetch(data_set({url!r}), Path({str(folder)!r}))\n"
+        root = Path(__file__).resolve().parents[2]
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
+        until(lambda: any(file.stat().st_size >= streams.CHUNK for file in folder.glob(".train-images*")), process)
+        process.kill()
+        process.wait()
+        gone.set()
+    assert contents(folder), "the half file is there, under another name"
+    assert not set(contents(folder)) & set(CONTENT)
+    with mirror.serving(mirror.good, CONTENT) as url:
+        download.fetch(data_set(url), folder)
+    assert contents(folder) == CONTENT

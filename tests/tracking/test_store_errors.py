@@ -1,0 +1,44 @@
+"""What a store refuses is told by its reason, and what it would cut says so."""
+
+from collections.abc import Iterator
+
+import pytest
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from mlflow.tracking._tracking_service.utils import _get_store
+from sqlalchemy import event
+
+from pipeline.core.config import MOST_LETTERS, Tracking
+from pipeline.runs.parent_run import open_parent
+from pipeline.tracking import store, store_errors
+from pipeline.tracking.store import Store
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A new store in a sqlite file."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    yield store.connect(Tracking(uri, "odd", weight_images_every=0, weight_image_limit=1.0, system_metrics_every=0))
+    _get_store(uri).engine.dispose()
+
+
+def test_sweeps_param_that_mlflow_would_cut_says_that_it_is_cut(opened: Store) -> None:
+    """What was swept over may be longer than a param; nothing is lost silently."""
+    parent = open_parent(opened, "key", "sweep", {}, {"seed": ",".join(map(str, range(3000)))}, fresh=False)
+    told = opened.client.get_run(parent.id).data.params["space.seed"]
+    assert len(told) == MOST_LETTERS
+    assert told.endswith("... (the whole is in multirun.yaml)")
+
+
+def test_store_that_became_read_only_is_told_as_such(opened: Store) -> None:
+    """Not what SQLAlchemy did when it noticed, which it puts on the first line."""
+    run = opened.client.create_run(opened.experiment_id)
+    engine = _get_store(opened.uri).engine
+
+    def forbid_writing(connection: object, *_: object) -> None:
+        connection.execute("pragma query_only=1")  # type: ignore[attr-defined]  # sqlite's own connection
+
+    event.listen(engine, "checkout", forbid_writing)
+    with pytest.raises(MlflowException, match="autoflush") as raised:
+        opened.client.log_batch(run.info.run_id, [Metric("x", 1.0, 1, 1)])
+    assert store_errors.reason(raised.value) == "(sqlite3.OperationalError) attempt to write a readonly database"

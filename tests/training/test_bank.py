@@ -1,0 +1,105 @@
+"""A head of a bank is what it would be alone, to the last bit, and a bank is a Keras model."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from pipeline.core.config import Train
+from pipeline.core.errors import Diverged
+from pipeline.data.images import LabelledImages
+from pipeline.model import softmax
+from pipeline.training import fit
+from pipeline.training.bank import Bank, Floats
+from pipeline.training.head import Fit, Head
+
+Sets = tuple[LabelledImages, LabelledImages]
+
+
+def train(sets: Sets, settings: Train, rates: list[float]) -> list[tuple[Fit | Exception, Floats]]:
+    """Heads that differ in all that a head owns, each by its rate."""
+    classes, pixels = int(sets[0].labels.max()) + 1, sets[0].pixels.shape[1]
+    heads = [
+        Head(
+            softmax.build(pixels, classes, 255.0, "glorot_uniform", int(rate * 1000) % 10),
+            *sets,
+            dataclasses.replace(
+                settings, learning_rate=rate, l2=0.01 * (rate < 0.1), epochs=settings.epochs - int(rate * 1000) % 2
+            ),
+            1,
+            lambda *_: None,
+        )
+        for rate in rates
+    ]
+    found = dict(fit.fit(heads))
+    return [(found[number], np.vstack(head.model.get_weights())) for number, head in enumerate(heads)]
+
+
+def made(images: int, side: int, classes: int) -> LabelledImages:
+    """Noise with labels, of which every class occurs."""
+    random = np.random.default_rng(images)
+    labels = random.permutation(np.arange(images) % classes).astype(np.uint8)
+    noise = random.integers(0, 256, (images, side, side)).astype(np.uint8)
+    return LabelledImages(noise // 2 + (labels[:, None, None] // 2).astype(np.uint8), labels)
+
+
+@pytest.mark.parametrize(
+    ("side", "classes", "batch_size"),
+    [(28, 10, 1), (28, 10, 32), (28, 10, 600), (8, 10, 7), (8, 10, 600), (5, 3, 100), (5, 3, 600), (28, 26, 64)],
+)
+def test_head_has_the_same_bits_in_every_bank(settings: Train, side: int, classes: int, batch_size: int) -> None:
+    """Curves, best epoch and weights do not tell how many heads were trained beside; the base of skipping and resuming.
+
+    On noise, where every rounding shows.
+    """
+    images = 130 if batch_size == 1 else 1500
+    sets = made(images, side, classes), made(1100, side, classes)
+    settings = dataclasses.replace(settings, batch_size=batch_size, epochs=2)
+    rates = np.geomspace(0.01, 0.5, 17).tolist()
+    alone = {head: train(sets, settings, rates[head : head + 1])[0] for head in (0, 2, 16)}
+    for heads in (3, 17):
+        together = train(sets, settings, rates[:heads])
+        for head in (head for head in alone if head < heads):
+            assert together[head][0] == alone[head][0]
+            np.testing.assert_array_equal(together[head][1], alone[head][1])
+
+
+@pytest.mark.parametrize("early_stopping", ["epochs", "updates"])
+def test_head_does_not_feel_its_neighbours_end(sets: Sets, settings: Train, early_stopping: str) -> None:
+    """Heads that end early or diverge free their places, and the others' bits stay."""
+    settings = dataclasses.replace(settings, early_stopping=early_stopping, epochs=60, patience=3)
+    settings.update_patience.updates, settings.update_patience.increase = 50, 2.0
+    rates = [0.001, 1e38, 0.1, 3.0, 1e38, 0.5, 10.0, 1.0]
+    together = train(sets, settings, rates)
+    epochs = set()
+    for rate, (found, rows) in zip(rates, together, strict=True):
+        ((found_alone, rows_alone),) = train(sets, settings, [rate])
+        np.testing.assert_array_equal(rows, rows_alone)
+        if isinstance(found, Fit):
+            assert found == found_alone
+            epochs.add(len(found.history))
+        else:
+            assert str(found) == str(found_alone)
+    assert [isinstance(found, Diverged) for found, _ in together] == [rate == 1e38 for rate in rates]
+    assert len(epochs) > 2  # they did end at different times
+
+
+def test_bank_is_a_keras_model(sets: Sets, tmp_path: Path) -> None:
+    """It has a summary, is saved and read back, and predicts what its heads predict as plain models."""
+    models = [softmax.build(64, 10, 255.0, "glorot_uniform", seed) for seed in (1, 2, 3)]
+    bank = Bank.of(models)
+    lines: list[str] = []
+    bank.summary(print_fn=lines.append)
+    assert any("1,950" in line for line in lines)  # 3 heads x 10 classes x (64 pixels + 1 bias)
+    bank.save(tmp_path / "bank.keras")
+    again = keras.models.load_model(tmp_path / "bank.keras")
+    pixels = sets[1].pixels[:50]
+    probabilities = np.asarray(again(pixels))
+    other = softmax.build(64, 10, 255.0, "zeros", 1)
+    for head, model in enumerate(models):
+        bank.export(head, other)
+        np.testing.assert_allclose(probabilities[:, head], np.asarray(model(pixels)), atol=1e-6)
+        np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+        np.testing.assert_array_equal(softmax.templates(other), model.get_weights()[0].T)
