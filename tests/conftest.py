@@ -4,11 +4,17 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 
 from tests.support import project
+from tests.support.drawn import DARK
 from tests.support.project import Project
+from tests.support.seeing import seen
 
 # A shell's background jobs ignore Ctrl-C, those of nohup a hang-up, and so would the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -47,3 +53,23 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def changeable(digits: Project, tmp_path: Path) -> Project:
     """A copy of the digits project for one test."""
     return digits.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> npt.NDArray[np.uint8]:
+    """The recognized ink of a digit that is drawn dark on white."""
+    return seen(DARK, tmp_path / "plain.png")
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that have been written as files, the latest last."""
+    found: list[Figure] = []
+    save = Figure.savefig
+
+    def noted(figure: Figure, *words: Any, **options: Any) -> None:
+        save(figure, *words, **options)
+        found.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", noted)
+    return found

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 PARAMS = ROOT / "params.yaml"
 DOWNLOADS = ROOT / "downloads"

@@ -19,7 +19,7 @@ from pipeline.core.config import MOST_LETTERS, Config, config_hash, flatten, key
 from pipeline.core.errors import UserError
 from pipeline.core.validation import check_batch_size, check_update_patience, resolve, unknown_key
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,7 @@ from PIL import Image
 
 from pipeline.core.errors import UserError
 from pipeline.formats import pictures
-from tests.data.conftest import DARK, LIGHT
-from tests.support.drawn import draw
+from tests.support.drawn import DARK, LIGHT, draw
 from tests.support.seeing import difference, seen
 
 FORMATS: dict[str, tuple[str, Callable[[Image.Image], Image.Image]]] = {

@@ -31,8 +31,8 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     """Neither dates, nor addresses, nor how many models a process built: dvc.lock changes only when something did."""
     code = (
         "from pathlib import Path\n"
-        "from pipeline.model import files, softmax\n"
-        f"files.save(softmax.build(64, 10, 255.0, 'glorot_uniform', 1), Path({str(tmp_path / 'other.keras')!r}))\n"
+        "from pipeline.model import keras_file, softmax\n"
+        f"keras_file.save(softmax.build(64, 10, 255.0, 'glorot_uniform', 1), Path({str(tmp_path / 'other.keras')!r}))\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     _, second = (softmax.build(64, 10, 255.0, "glorot_uniform", 1) for _ in range(2))

@@ -8,8 +8,7 @@ from PIL.ImageFilter import MaxFilter
 
 from pipeline.core.errors import UserError
 from pipeline.recognition import ink
-from tests.data.conftest import DARK
-from tests.support.drawn import draw
+from tests.support.drawn import DARK, draw
 from tests.support.seeing import difference
 
 

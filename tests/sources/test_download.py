@@ -202,7 +202,7 @@ def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> 
 
     folder = tmp_path / "downloads"
     with mirror.serving(stuck, CONTENT) as url:
-        code = f"from tests.data.test_fetching import *\nfetching.fetch(data_set({url!r}), Path({str(folder)!r}))\n"
+        code = f"from tests.sources.test_download import *\ndownload.fetch(data_set({url!r}), Path({str(folder)!r}))\n"
         root = Path(__file__).resolve().parents[2]
         process = subprocess.Popen([sys.executable, "-c", code], cwd=root)
         until(lambda: any(file.stat().st_size >= streams.CHUNK for file in folder.glob(".train-images*")), process)

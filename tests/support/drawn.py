@@ -98,3 +98,7 @@ def _photo(ink: npt.NDArray[np.uint8], generator: np.random.Generator) -> Image.
     paper = 0.8 - 0.2 * x - 0.25 * shadow
     grain = generator.standard_normal(ink.shape) * 0.03
     return Image.fromarray((255 * np.clip(paper * (1 - 0.7 * soft) + grain, 0, 1)).astype(np.uint8))
+
+
+DARK = draw(3, "round", "thin")  # on white
+LIGHT = draw(3, "round", "white")  # on black

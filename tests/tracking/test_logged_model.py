@@ -34,7 +34,7 @@ def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store, tmp_
     ours = Run(
         opened, "digits", tmp_path, {"write": "create", "name": "ours", "start": 0, "tags": {}, "params": PARAMS}
     )
-    ours.model(SavedModel(model, pixels, probabilities), FIGURES)
+    ours.log_model(SavedModel(model, pixels, probabilities), FIGURES)
     ours.close()
     ours.wait()
     created = [ours.id, opened.client.create_run(opened.experiment_id).info.run_id]

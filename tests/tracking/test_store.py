@@ -150,9 +150,7 @@ def test_asking_for_an_experiment_does_not_create_it(tmp_path: Path) -> None:
 
 def test_silent_server_is_told_in_one_line() -> None:
     """After a few seconds, not the minutes of MLflow's own retries."""
-    with pytest.raises(
-        UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): start it"
-    ) as told:
+    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): start it") as told:
         store.connect(tracking("http://127.0.0.1:9"))
     assert "\n" not in str(told.value)
 
