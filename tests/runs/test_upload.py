@@ -26,7 +26,7 @@ from tests.support.whole_run import BEGUN, check, told
 from tests.tracking.test_store import tracking
 
 IMPATIENT = (
-    "import runpy, sys; from pipeline.tracking import patience; patience.SECONDS = 1; sys.argv[0] = 'train'\n"
+    "import runpy, sys; from pipeline.tracking import retry; retry.SECONDS = 1; sys.argv[0] = 'train'\n"
     "runpy.run_module('pipeline.train', run_name='__main__', alter_sys=True)"
 )
 
