@@ -73,7 +73,7 @@ def _track(config: Config, found: "Evaluation", store: "Store") -> None:
     """Add metrics and files to the run that made the model, if it is in the store."""
     from pipeline.evaluation import figures
     from pipeline.tracking import datasets, queries
-    from pipeline.tracking.run import find_run
+    from pipeline.tracking.run import resume_run
 
     likely = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
     run_id = queries.trained(store, sha256(MODEL), config_hash(config), likely)
@@ -84,7 +84,7 @@ def _track(config: Config, found: "Evaluation", store: "Store") -> None:
             REPORTS,
         )
         return
-    with find_run(store, config.tracking.experiment, REPORTS, run_id) as run:
+    with resume_run(store, config.tracking.experiment, REPORTS, run_id) as run:
         run.log_inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
         run.log_metrics(found.metrics)
         run.log_metrics(found.by_class)

@@ -10,41 +10,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
 from omegaconf import OmegaConf
 
 from pipeline.core.atomic import sha256
 from pipeline.core.config import Config, config_hash, without_passwords
 from pipeline.core.errors import UserError
+from pipeline.core.job_context import JobContext
 from pipeline.core.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
 from pipeline.tracking import git, processes
 
 FOLDER = "provenance"  # of a run's artifacts
 DIFF = "git.diff"
-MOST_NAMED = 250  # letters of a run's name: PostgreSQL takes no more
-
-# In a job's environment, whichever process a launcher runs it in.
-PARENT = "SWEEP_PARENT_RUN_ID"
-RAY_NODE = "SWEEP_RAY_NODE"  # with hydra/launcher=ray: where it trains
+MAX_NAME = 250  # characters of a run's name: PostgreSQL takes no more
 
 
-def of_job(config: Config, data_md5: str) -> dict[str, str]:
+def of_job(config: Config, context: JobContext, data_md5: str) -> dict[str, str]:
     """Tags of a training run."""
-    hydra = HydraConfig.get()
-    found = {
-        **of_process(hydra.job.name, data_md5),
+    tags = {
+        **of_process(context.name, data_md5),
         "config.hash": config_hash(config),
-        "output_dir": hydra.runtime.output_dir,
+        "output_dir": str(context.output_dir),
     }
-    if hydra.mode == RunMode.MULTIRUN:
-        found["sweep.id"] = Path(hydra.sweep.dir).name  # of the command; a sweep that is continued has several
-    if PARENT in os.environ:
-        found[MLFLOW_PARENT_RUN_ID] = os.environ[PARENT]
-    if RAY_NODE in os.environ:
-        found["ray.node"] = os.environ[RAY_NODE]
-    return found
+    if context.sweep_dir is not None:
+        tags["sweep.id"] = context.sweep_dir.name  # of the command; a sweep that is continued has several
+    if context.parent_run_id is not None:
+        tags[MLFLOW_PARENT_RUN_ID] = context.parent_run_id
+    if context.node is not None:
+        tags["ray.node"] = context.node
+    return tags
 
 
 def of_process(job: str, data_md5: str) -> dict[str, str]:
@@ -96,16 +90,16 @@ def code_hash() -> str:
         raise UserError(f"{DVC_YAML} does not list the files of stage train ({error}): restore it") from error
 
 
-def run_name(config: Config) -> str:
-    """A name that tells what was tried, as `lr=0.1 batch=64 seed=3`: what the command line adds comes last."""
-    told = {"train.learning_rate", "train.batch_size", "sweep"}
-    overrides = [item.lstrip("+") for item in HydraConfig.get().overrides.task]
+def run_name(config: Config, context: JobContext) -> str:
+    """Name a run by what was tried, as `lr=0.1 batch=64 seed=3`: further overrides of the command line come last."""
+    shown = {"train.learning_rate", "train.batch_size", "sweep"}
+    overrides = [item.lstrip("+") for item in context.overrides]
     others = [
-        item for item in overrides if item.split("=")[0] not in told and not item.startswith(("tracking", "sweep."))
+        item for item in overrides if item.split("=")[0] not in shown and not item.startswith(("tracking", "sweep."))
     ]
     words = [f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others]
     name = " ".join(map(without_passwords, words))
-    return name if len(name) <= MOST_NAMED else f"{name[: MOST_NAMED - 3]}..."
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
 
 
 def _user() -> str:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from hydra.core.hydra_config import HydraConfig
 from mlflow.entities import DatasetInput
 
+from pipeline.core.atomic import write_text
 from pipeline.core.config import Config, params, without_passwords
 from pipeline.core.errors import Diverged, Stopped, StoreError, Unwritten
+from pipeline.core.job_context import JobContext
 from pipeline.tracking import processes, provenance, store_errors, upload_queue
 from pipeline.tracking.journal import Entry, Journal
 from pipeline.tracking.logged_model import SavedModel
@@ -44,6 +45,7 @@ class Run:
         self._flushed = time.monotonic()
         self._images = 0
         self._created = first["write"] == "create"
+        self._finished = False
         self.written = self._lane.written
         self.wait = self._lane.wait  # raises Unwritten
         begun = {**first, "uri": self._told, "experiment": experiment, "process": processes.own()}
@@ -121,15 +123,26 @@ class Run:
         saved.save(place / "model")
         self._post({"write": "model", "files": f"{place.name}/model", "metrics": _metrics(figures, 0)})
 
-    def end(self, ending: "Ending") -> None:
-        """Write what is left and end the run so, or as failed where the store refuses to have it written."""
+    def end(self, error: BaseException | None = None) -> None:
+        """Write what is left and end the run: FINISHED, FAILED by an exception, or KILLED where it was stopped.
+
+        It ends as FAILED, too, where the store refuses to have it written. Once the store has a FINISHED run,
+        the file `run_id` in the output folder names it.
+        """
         try:
             self.flush()
+        except BaseException as failure:
+            with suppress(OSError):  # of a full disk, which may be the failure itself
+                self._end(error or failure)
+            raise
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._finished = error is None
+        try:
+            self._post({"write": "end", "time": _now(), **Ending.by(error)._asdict()})
         finally:
-            try:
-                self._post({"write": "end", "time": _now(), **ending._asdict()})
-            finally:
-                self.close()
+            self.close()
 
     def close(self) -> None:
         """Write what is left: nothing more will be."""
@@ -153,6 +166,8 @@ class Run:
 
     def _close(self, failure: Exception | None) -> None:
         if failure is None:
+            if self._finished:
+                write_text(self._journal.output / "run_id", f"{self.id}\n")
             self._journal.discard()
         elif self._created and self.id and not store_errors.passing(failure):
             with suppress(Exception):  # the journal has it all
@@ -175,41 +190,28 @@ class Ending(NamedTuple):
         return cls("FAILED" if failed else "KILLED", without_passwords(told))
 
 
-@contextmanager
-def open_run(store: Store, config: Config, data_md5: str) -> Iterator[Run]:
-    """A run with its params, tags and provenance, which ends as what is raised in the context makes it end.
-
-    Its last writes may still be on their way after the context: `wait` for them, or `lane.drain` after an exception.
-    """
+def start_run(store: Store, config: Config, context: JobContext, data_md5: str) -> Run:
+    """Start a run with its params, tags and provenance. The caller must end it."""
     first = {
         "write": "create",
-        "name": provenance.run_name(config),
+        "name": provenance.run_name(config, context),
         "start": _now(),
-        "tags": provenance.of_job(config, data_md5),
+        "tags": provenance.of_job(config, context, data_md5),
         "params": params(config),
     }
-    run = Run(store, config.tracking.experiment, Path(HydraConfig.get().runtime.output_dir), first)
-    with ending(run):
+    run = Run(store, config.tracking.experiment, context.output_dir, first)
+    try:
         run.log_text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
         run.log_artifacts(provenance.files())
-        yield run
-
-
-@contextmanager
-def ending(run: Run) -> Iterator[None]:
-    """End the run as what is raised in the context makes it end."""
-    try:
-        yield
-        run.flush()
     except BaseException as error:
         with suppress(OSError):  # of a full disk, which may be the error itself
-            run.end(Ending.by(error))
+            run.end(error)
         raise
-    run.end(Ending())
+    return run
 
 
 @contextmanager
-def find_run(store: Store, experiment: str, output: Path, run_id: str) -> Iterator[Run]:
+def resume_run(store: Store, experiment: str, output: Path, run_id: str) -> Iterator[Run]:
     """A run of the store, to be written into once more, and written when the context ends.
 
     Raises:

@@ -18,7 +18,7 @@ from pipeline.core.errors import Diverged, Unwritten, UserError
 from pipeline.runs.upload import Uploaded, upload
 from pipeline.tracking import processes, retry, store, upload_queue
 from pipeline.tracking.journal import LINES, Journal
-from pipeline.tracking.run import Run, ending
+from pipeline.tracking.run import Run
 from tests.support.project import Project
 from tests.support.proxy import Proxy, proxy
 from tests.support.stores import parents_of, runs_of
@@ -178,19 +178,14 @@ def full(lines: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize(("error", "failure"), [(Diverged("loss"), "diverged"), (None, "File too large")])
 def test_run_does_not_stay_running(error: Exception | None, failure: str, server: str, tmp_path: Path) -> None:
-    """It gets its last figures and ends as failed, for the first reason, which is raised."""
+    """It gets its last figures and ends as failed, for the first reason; the full disk is raised."""
     first = {"write": "create", "name": "", "start": 0, "tags": {}, "params": {}}
     run = Run(store.connect(tracking(server, f"full: {failure}")), "full", tmp_path, first)
     run.log_metrics({"train/loss": 0.5}, 1)
     (lines,) = tmp_path.glob(f"unwritten/*/{LINES}")
 
-    def end() -> None:
-        with full(lines), ending(run):
-            if error:
-                raise error
-
-    with pytest.raises(type(error) if error else OSError):
-        end()
+    with full(lines), pytest.raises(OSError, match="File too large"):
+        run.end(error)
     upload_queue.drain()
     (found,) = runs_of(MlflowClient(server), f"full: {failure}")
     assert found.info.status == "FAILED"

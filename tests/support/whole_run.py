@@ -11,7 +11,7 @@ from mlflow.models import Model
 from pipeline.core.config import Data
 from pipeline.data.images import LabelledImages
 from pipeline.tracking import datasets, store
-from pipeline.tracking.run import Ending, Run
+from pipeline.tracking.run import Run
 from tests.support.stores import runs_of
 
 BEGUN = 1_700_000_000_000  # when it began, in milliseconds since 1970
@@ -34,7 +34,7 @@ def told(opened: store.Store, experiment: str, output: Path) -> Run:
     run.log_artifact(output / "note.txt", "figures")
     run.set_tags({"model.sha256": "none"})
     run.log_model(SimpleNamespace(save=_save), {"best/epoch": 3})  # type: ignore[arg-type]  # without TensorFlow
-    run.end(Ending())
+    run.end()
     return run
 
 

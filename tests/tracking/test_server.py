@@ -12,7 +12,7 @@ from pipeline.runs import command_line
 from pipeline.runs.lookup import Lookup
 from pipeline.runs.stored_run import Account
 from pipeline.tracking import store, store_errors
-from pipeline.tracking.run import Run, find_run
+from pipeline.tracking.run import Run, resume_run
 from tests.support.project import Project
 from tests.support.proxy import Proxy
 from tests.support.stores import client_of, runs
@@ -108,6 +108,6 @@ def test_error_beside_a_server_that_is_gone_ends_the_command(between: Proxy, tmp
     opened = store.connect(tracking(between.url, "gone"))
     run_id = opened.client.create_run(opened.experiment_id).info.run_id
     between.silent = True
-    with pytest.raises(ZeroDivisionError), find_run(opened, "gone", tmp_path, run_id) as run:
+    with pytest.raises(ZeroDivisionError), resume_run(opened, "gone", tmp_path, run_id) as run:
         run.log_metrics({"test/error": 1 / 0})
     assert run.written()
