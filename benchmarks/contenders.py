@@ -12,7 +12,7 @@ from pipeline.core.paths import PREPARED
 from pipeline.data.images import LabelledImages
 from pipeline.model import softmax
 from pipeline.training.bank import Bank, Floats
-from pipeline.training.epoch_pass import Passes
+from pipeline.training.epoch_pass import EpochPass
 
 Epoch = Callable[[], Any]
 CLASSES, RATE = 10, 0.1
@@ -79,22 +79,22 @@ def products(data: LabelledImages, batch_size: int, heads: int = 1) -> Epoch:
 
 def bank(data: LabelledImages, batch_size: int, heads: int = 1) -> Epoch:
     """Ours: a bank's compiled pass, shuffled anew each time, with every head at its own learning rate."""
-    trained = Bank.of([model(data)] * heads)
-    passes = Passes(data, CLASSES, trained.scale)
+    trained = Bank.from_models([model(data)] * heads)
+    passes = EpochPass(data, CLASSES, trained.scale)
     rates = np.geomspace(RATE, RATE / 10, heads).astype(np.float32)
     decays = np.zeros_like(rates)
     random = np.random.default_rng(1)
 
     def epoch() -> Floats:
-        rows, _ = passes.train(
-            tf.convert_to_tensor(trained.rows),
+        rows, _ = passes.run_epoch(
+            tf.convert_to_tensor(trained.head_weights),
             rates,
             decays,
             random.permutation(len(data)).astype(np.int32),
             batch_size,
         )
-        trained.rows.assign(rows)
-        return np.asarray(trained.rows[0, :, :-1]).T
+        trained.head_weights.assign(rows)
+        return np.asarray(trained.head_weights[0, :, :-1]).T
 
     return epoch
 

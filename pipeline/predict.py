@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.config import Config
-from pipeline.core.ending import in_one_line
 from pipeline.core.errors import UserError
+from pipeline.core.exits import in_one_line
 from pipeline.core.paths import MODELS
 from pipeline.runs.command_line import RUN, Parser, run
 

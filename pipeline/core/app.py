@@ -1,4 +1,4 @@
-"""What every stage's command line shares: Hydra over conf/, one line for an error, and an exit code."""
+"""The entry point of every stage: Hydra over conf/, one line for an error, and an exit code."""
 
 import functools
 import logging
@@ -7,33 +7,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors, signals
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Config, without_passwords
-from pipeline.core.ending import in_one_line, stop, telling, told
 from pipeline.core.errors import Diverged, Stopped, UserError
+from pipeline.core.exits import exit_on_error, exit_with_error, in_one_line, user_message
+from pipeline.core.job_context import JobContext
 from pipeline.core.paths import CONF, ROOT
 from pipeline.core.validation import resolve
 
 log = logging.getLogger(__name__)
-logging.raiseExceptions = False  # a line that cannot be logged, on a full disk or to a closed pipe, is no traceback
-
-STOP_MARK = "SWEEP_STOP_MARK"  # in a job's environment, with sweep.on_failure=stop: the file that a failed job makes
+logging.raiseExceptions = False  # no traceback for a line that cannot be logged, on a full disk or to a closed pipe
 
 
-class Refused(UserError):
-    """The command line or conf/ is refused by Hydra."""
+class ConfigRefused(UserError):
+    """Hydra refuses the command line or conf/."""
 
     code = 1
 
@@ -45,41 +41,45 @@ class SweepFailed(UserError):
 
 
 class JobFailed(Exception):
-    """A job of a sweep failed, for this reason; its log has the traceback."""
+    """A job of a sweep failed. The message is the reason; the job's log has the traceback."""
 
 
 class JobDiverged(JobFailed):
-    """It would diverge again."""
+    """A job of a sweep diverged. It would diverge again."""
 
 
-def run(task: Callable[[Config], Any]) -> None:
-    """Compose conf/ with the command line's overrides and call `task` with the result, once a job.
+def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
+    """Compose conf/ with the overrides of the command line and call `task` with the result, once a job.
 
-    Exits with code 2 after one line on stderr for what a user can mend, 1 where Hydra refuses the command line or
-    conf/, where a sweep's job failed or where a run could not be written, and 128 + its number after a signal. With
-    HYDRA_FULL_ERROR=1 errors keep their tracebacks.
+    Exits with code 2 and one line on stderr for a user error. Exits with 1 where Hydra refuses the command line or
+    conf/, where a job of a sweep failed, or where a run could not be uploaded, with 128 + N after signal N.
+    With HYDRA_FULL_ERROR=1 errors keep their tracebacks.
+
+    Args:
+        task: what a job does.
+        trains: whether a job trains a model. Sweeps of such jobs have a parent run and train in banks.
     """
     full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    # Hydra would print an error over several lines and exit; told so, it lets the exception reach us.
+    # Without it Hydra prints an error over several lines and exits. With it the exception reaches us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signals.listen()
-    job = Job(task, full_errors=full_errors)
+    stage = Stage(task, trains=trains, full_errors=full_errors)
     _check_options()
-    with telling(full_errors=full_errors):
+    with exit_on_error(full_errors=full_errors):
         try:
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(stage)()
         except JobFailed as error:
-            raise SweepFailed("the sweep failed, as told above") from error
+            raise SweepFailed("the sweep failed: its jobs and their errors are listed above") from error
         except Exception as error:
-            of_hydra = isinstance(error, HydraException | OmegaConfBaseException) or told(error, ROOT) is None
-            if job.started or not of_hydra:
+            from_hydra = isinstance(error, HydraException | OmegaConfBaseException) or user_message(error, ROOT) is None
+            if stage.started or not from_hydra:
                 raise
-            # Before a job starts, whatever else is raised is about the command line or conf/.
-            raise Refused(hydra_errors.one_line(error)) from error
+            # Before a job starts, every other exception is about the command line or conf/.
+            raise ConfigRefused(hydra_errors.one_line(error)) from error
 
 
 def _check_options() -> None:
-    """Refuse options that Hydra does not know in one line; it would tell its whole usage."""
+    """Refuse options that Hydra does not know in one line; Hydra would print its whole usage."""
     usage = StringIO()
     try:
         with redirect_stderr(usage):
@@ -87,70 +87,64 @@ def _check_options() -> None:
     except SystemExit as end:
         if end.code:
             reason = usage.getvalue().strip().rpartition("error: ")[2]
-            stop(f"{reason} (options, as --multirun, go before KEY=VALUE; see --help)", 2)
+            exit_with_error(f"{reason} (options, as --multirun, go before KEY=VALUE; see --help)", 2)
         raise
 
 
-class Job:
-    """The task as Hydra calls it."""
+class Stage:
+    """A stage's task, as Hydra calls it once a job."""
 
-    def __init__(self, task: Callable[[Config], Any], *, full_errors: bool) -> None:
+    def __init__(self, task: Callable[[Config], Any], *, trains: bool, full_errors: bool) -> None:
         functools.update_wrapper(self, task)
         self.task = task
+        self.trains = trains
         self.full_errors = full_errors
         self.started = False
 
     def __call__(self, cfg: DictConfig) -> Any:
-        """Run the job, and give what the task gives."""
-        with self.telling():
-            check_stop_mark()
+        """Run the job that Hydra has set up, and return what the task returns."""
+        self.started = True
+        context = JobContext.from_hydra()
+        with self.report_job_errors(context):
+            redact_hydra_files(context)
             return self.task(resolve(cfg))
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Tell what is raised: it ends the process in a single run, and only the job in a sweep."""
-        self.started = True
-        _hide_passwords()
+    def report_job_errors(self, context: JobContext) -> Iterator[None]:
+        """Report what a job raises: an error ends the process in a single run, and only the job in a sweep.
+
+        Raises:
+            JobFailed: the job of a sweep failed.
+        """
         try:
             yield
         except Stopped as error:
-            log.info("job %s stopped: %s", HydraConfig.get().job.num, error)
+            log.info("job %s stopped: %s", context.number, error)
             raise
         except Exception as error:
             log.debug("failed", exc_info=True)  # the traceback goes to the log file
-            hydra_config = HydraConfig.get()
-            where = hydra_config.runtime.output_dir
-            found = told(error, where)
-            if hydra_config.mode == RunMode.MULTIRUN:
-                line = in_one_line(found.line if found else f"{type(error).__name__}: {error}".splitlines()[0])
-                sys.stderr.write(f"error: job {hydra_config.job.num} failed: {line} (see {where})\n")
+            message = user_message(error, context.output_dir)
+            if context.number is not None:
+                line = in_one_line(message.line if message else f"{type(error).__name__}: {error}".splitlines()[0])
+                sys.stderr.write(f"error: job {context.number} failed: {line} (see {context.output_dir})\n")
                 if not self.full_errors:
-                    error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
-                if STOP_MARK in os.environ:
-                    Path(os.environ[STOP_MARK]).touch()
-                failed = JobDiverged if isinstance(error, Diverged) else JobFailed
-                raise failed(line) from error
-            if self.full_errors or found is None or isinstance(error, BrokenPipeError):
+                    error = error.with_traceback(
+                        None
+                    )  # Hydra keeps it to the end of the sweep, and its frames the data
+                if context.stop_file is not None:
+                    context.stop_file.touch()
+                failure = JobDiverged if isinstance(error, Diverged) else JobFailed
+                raise failure(line) from error
+            if self.full_errors or message is None or isinstance(error, BrokenPipeError):
                 raise
-            stop(*found)
+            exit_with_error(*message)
 
 
-def check_stop_mark() -> None:
-    """Do not begin a job where another one's failure stops the sweep.
-
-    Raises:
-        Stopped: it has done so.
-    """
-    if STOP_MARK in os.environ and Path(os.environ[STOP_MARK]).exists():
-        raise Stopped("another job failed, and sweep.on_failure=stop")
-
-
-def _hide_passwords() -> None:
-    """Leave those of URLs on the command line out of the files that Hydra has written."""
-    hydra_config = HydraConfig.get()
-    written = [*Path(hydra_config.runtime.output_dir, ".hydra").glob("*.yaml")]
-    if hydra_config.mode == RunMode.MULTIRUN:
-        written += Path(hydra_config.sweep.dir).glob("multirun.yaml")
+def redact_hydra_files(context: JobContext) -> None:
+    """Remove credentials of URLs on the command line from the files that Hydra has written."""
+    written = [*(context.output_dir / ".hydra").glob("*.yaml")]
+    if context.sweep_dir is not None:
+        written += context.sweep_dir.glob("multirun.yaml")
     for path in written:
         text = path.read_text(encoding="utf-8")
         if without_passwords(text) != text:

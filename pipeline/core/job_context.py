@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 # A sweep sets it through `hydra.job.env_set`, so that every launcher carries it to the process of the job. It is JSON
 # with the fields `parent_run_id`, `stop_file` and `trial` of a JobContext; what does not apply is left out.
@@ -46,10 +47,13 @@ class JobContext:
         hydra = HydraConfig.get()
         in_sweep = hydra.mode == RunMode.MULTIRUN
         sweep: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "{}")) if in_sweep else {}
+        # As typed: OmegaConf would resolve an interpolation in an override, as `seed=${train.epochs}`.
+        overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        assert isinstance(overrides, list)
         return cls(
             name=hydra.job.name,
             output_dir=Path(hydra.runtime.output_dir),
-            overrides=tuple(hydra.overrides.task),
+            overrides=tuple(map(str, overrides)),
             number=hydra.job.num if in_sweep else None,
             sweep_dir=Path(hydra.sweep.dir) if in_sweep else None,
             parent_run_id=sweep.get("parent_run_id"),

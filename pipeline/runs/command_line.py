@@ -10,8 +10,8 @@ from hydra import compose, initialize_config_dir
 
 from pipeline.core import hydra_errors, signals
 from pipeline.core.config import Config
-from pipeline.core.ending import stop, telling
 from pipeline.core.errors import UserError
+from pipeline.core.exits import exit_on_error, exit_with_error
 from pipeline.core.paths import CONF
 from pipeline.core.validation import resolve
 
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with code 2."""
-        stop(f"{message} (see {self.prog} --help)", 2)
+        exit_with_error(f"{message} (see {self.prog} --help)", 2)
 
 
 def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> None:
@@ -50,7 +50,7 @@ def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> No
     """
     signals.listen()
     arguments = parser.parse_args()
-    with telling(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
+    with exit_on_error(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
         code = main(arguments, settings(arguments.set))
         sys.stdout.flush()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Which jobs have a finished run."""
+"""Finished runs of a sweep's jobs, from earlier starts."""
 
 from typing import TYPE_CHECKING
 
@@ -8,46 +8,46 @@ from pipeline.sweep.sweep_job import SweepJob
 if TYPE_CHECKING:
     from pipeline.tracking.queries import Result
 
-    Found = dict[str, list[Result]]
+    Results = dict[str, list[Result]]
 
 
-class History:
-    """Finished runs with the present data and code, in whichever store and experiment a job names; each found once.
+class FinishedRuns:
+    """Finished runs with the present data and code, in whichever store and experiment a job names.
 
-    A store that cannot be used raises `UserError`.
+    A store that cannot be used raises `StoreError`.
     """
 
     def __init__(self, data_md5: str) -> None:
         self.data_md5 = data_md5
-        self._found: dict[tuple[str, str], Found] = {}
-        self._taken: set[str] = set()
+        self._cache: dict[tuple[str, str], Results] = {}
+        self._claimed: set[str] = set()
 
-    def look_again(self) -> None:
-        """Forget what the stores held."""
-        self._found.clear()
+    def clear_cache(self) -> None:
+        """Ask the stores again: runs have been added."""
+        self._cache.clear()
 
-    def take(self, job: SweepJob, parent: str, *, only_its: bool = False) -> "Result | None":
-        """A finished run of such a job: the parent's own if there is one, else the latest."""
+    def claim(self, job: SweepJob, parent: str, *, own_only: bool = False) -> "Result | None":
+        """A finished run of such a job that no other job has claimed: the parent's own, else the latest."""
         if job.config is None:
             return None
-        same = self._of(job.config.tracking).get(job.identity, [])
-        left = [result for result in same if result.run_id not in self._taken]
-        found = [result for result in left if result.parent == parent] or ([] if only_its else left)
-        if not found:
-            return None
-        self._taken.add(found[0].run_id)
-        return found[0]
+        same = self._results(job.config.tracking).get(job.identity, [])
+        unclaimed = [result for result in same if result.run_id not in self._claimed]
+        own = [result for result in unclaimed if result.parent == parent]
+        result = next(iter(own if own_only else own or unclaimed), None)
+        if result is not None:
+            self._claimed.add(result.run_id)
+        return result
 
-    def _of(self, tracking: Tracking) -> "Found":
+    def _results(self, tracking: Tracking) -> "Results":
         key = (tracking.uri, tracking.experiment)
-        if key not in self._found:
-            self._found[key] = self._read(tracking)
-        return self._found[key]
+        if key not in self._cache:
+            self._cache[key] = self._read(tracking)
+        return self._cache[key]
 
-    def _read(self, tracking: Tracking) -> "Found":
+    def _read(self, tracking: Tracking) -> "Results":
         from pipeline.tracking import provenance, queries, retry, store
 
         if not store.has_experiment(tracking):
             return {}
-        opened, code = store.connect_once(tracking), provenance.code_hash()
-        return retry.ask(lambda: queries.results(opened, self.data_md5, code))
+        opened, code_hash = store.connect_once(tracking), provenance.code_hash()
+        return retry.ask(lambda: queries.results(opened, self.data_md5, code_hash))

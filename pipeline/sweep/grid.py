@@ -1,4 +1,4 @@
-"""hydra/sweeper=grid: Hydra's basic sweeper, of which the jobs have one parent run and are not repeated in vain."""
+"""hydra/sweeper=grid: Hydra's basic sweeper with one parent run for all jobs, which skips jobs that have finished."""
 
 from collections.abc import Container, Iterable
 from typing import Any
@@ -9,30 +9,29 @@ from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from pipeline.core.app import Job
+from pipeline.core.app import Stage
 from pipeline.core.errors import UserError
 from pipeline.sweep.sweep import Sweep
-from pipeline.training.banked import Banked
 
 
 class GridSweeper(BasicSweeper):
-    """Every combination of the values given; tasks that are not `Banked` are swept as by Hydra's own."""
+    """Runs every combination of the values; sweeps stages that do not train models as Hydra's own sweeper."""
 
     grid = True
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Note what Hydra hands over."""
+        """Keep the task, which Hydra's basic sweeper does not need."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.task = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the sweep, and give what became of the jobs that were launched.
+        """Run the sweep, and return the results of the jobs that were launched.
 
         Raises:
-            JobFailed: a job has failed.
-            UserError: all jobs would be refused, or the store cannot be used.
+            JobFailed: a job failed.
+            UserError: the settings of all jobs are refused, or the store cannot be used.
         """
-        if not isinstance(self.task, Job) or not isinstance(self.task.task, Banked):
+        if not isinstance(self.task, Stage) or not self.task.trains:
             return super().sweep(arguments)
         assert self.config is not None
         assert self.hydra_context is not None
@@ -43,49 +42,49 @@ class GridSweeper(BasicSweeper):
         return [sweep.returned]
 
     def run(self, sweep: Sweep, overrides: list[Override]) -> None:
-        """Plan all jobs, so that what is refused is refused at once, and run them.
+        """Plan all jobs, so that a refused override is refused before any job begins, and run them.
 
         Raises:
-            UserError: values of a key cannot be counted.
+            UserError: an override is an interval, which has no list of values.
         """
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise UserError(f"hydra.sweeper.max_batch_size={self.max_batch_size} is not allowed: it must be at least 1")
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
                 raise UserError(f"{override.input_line} is no grid: give a list, or let +sweep=search sample it")
-        ranges = {key for key, each in by_key(overrides).items() if each.is_range_sweep()}
+        ranges = {key for key, override in by_key(overrides).items() if override.is_range_sweep()}
         batches = [
             [sweep.plan([_tidy(word, ranges) for word in job]) for job in batch]
             for batch in self.split_arguments(overrides, self.max_batch_size)
         ]
-        sweep.check()
+        sweep.refuse_if_all_invalid()
         if sweep.config.sweep.dry_run:
-            sweep.rehearse()
+            sweep.dry_run()
             return
-        swept = {key: values(each) for key, each in by_key(overrides).items() if each.is_sweep_override()}
-        name = f"sweep of {len(sweep.jobs)}: {named(swept)}"
-        with sweep.open(name, swept, sorted(job.identity for job in sweep.jobs)) as parent:
+        space = {key: values(override) for key, override in by_key(overrides).items() if override.is_sweep_override()}
+        name = f"sweep of {len(sweep.jobs)}: {key_names(space)}"
+        with sweep.open(name, space, sorted(job.identity for job in sweep.jobs)) as parent:
             for batch in batches:
                 if not sweep.stopped:
                     sweep.run(batch, parent)
 
 
 def by_key(overrides: Iterable[Override]) -> dict[str, Override]:
-    """The overrides by their keys; the last one of a key is the one that counts."""
-    return {str(each.key_or_group): each for each in overrides}
+    """The overrides by their keys; the last one of a key counts."""
+    return {str(override.key_or_group): override for override in overrides}
 
 
-def named(keys: Iterable[str]) -> str:
-    """What is varied, without its sections."""
+def key_names(keys: Iterable[str]) -> str:
+    """The keys without their sections, as `learning_rate x batch_size`."""
     return " x ".join(key.rpartition(".")[2] for key in keys) or "one job"
 
 
 def _tidy(word: str, ranges: Container[str]) -> str:
-    """A value of a range as one would type it: counting by 0.1, Hydra comes to 0.30000000000000004."""
+    """A value of a range as a user would type it: counting by 0.1, Hydra arrives at 0.30000000000000004."""
     key, _, value = word.partition("=")
     return f"{key}={float(value):.12g}" if key in ranges and "." in value else word
 
 
 def values(override: Override) -> str:
-    """What the override's key varies over, as it was typed."""
+    """The values that the override sweeps over, as typed."""
     return str(override.input_line).partition("=")[2]

@@ -3,32 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tabulate import tabulate
+
 from pipeline.core.atomic import write_csv
 from pipeline.core.config import flatten, without_passwords
-from pipeline.sweep.sweep_job import SweepJob, finished, varied
+from pipeline.sweep.sweep_job import SweepJob, ranked, varied_keys
 
 MEASURED = ("best/valid_error", "best/valid_loss", "best/epoch")
 
 
 def table(jobs: Sequence[SweepJob]) -> tuple[list[str], list[list[object]]]:
-    """Column names and rows: rank, what varied, validation figures of the best epoch, and where the run is."""
-    keys = varied(jobs)
+    """Column names and rows: rank, varied settings, validation scores of the best epoch, and the run."""
+    keys = varied_keys(jobs)
     columns = ["rank", *map(_label, keys), *MEASURED, "run_id", "name", "reused", "folder"]
     rows: list[list[object]] = []
-    for rank, (job, result) in enumerate(finished(jobs), 1):
+    for rank, (job, result) in enumerate(ranked(jobs), 1):
         assert job.config is not None
         values = dict(flatten(job.config))
-        measured = [result.valid_error, result.valid_loss, result.epoch]
-        found = [
-            rank,
-            *(_shown(values[key]) for key in keys),
-            *measured,
-            result.run_id,
-            result.name,
-            job.reused,
-            result.folder,
-        ]
-        rows.append(found)
+        scores = [result.valid_error, result.valid_loss, result.epoch]
+        run = [result.run_id, result.name, job.reused, result.folder]
+        rows.append([rank, *(_cell(values[key]) for key in keys), *scores, *run])
     return columns, rows
 
 
@@ -40,7 +34,7 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path, *, grid: bool) -> 
         return [folder / "leaderboard.csv"]
     points = [
         (job.config.train.learning_rate, job.config.train.batch_size, result.valid_error)
-        for job, result in finished(jobs)
+        for job, result in ranked(jobs)
         if job.config is not None
     ]
     from pipeline.sweep import heat_map  # imports matplotlib, which Hydra would load for every command
@@ -49,28 +43,27 @@ def write(jobs: Sequence[SweepJob], title: str, folder: Path, *, grid: bool) -> 
     return [folder / "leaderboard.csv", folder / "leaderboard.png"]
 
 
-def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
-    """The first rows for a terminal."""
-    keys = [_label(key) for key in varied(jobs)]
+def lines(jobs: Sequence[SweepJob], max_rows: int) -> list[str]:
+    """The first rows as lines for a terminal."""
+    keys = [_label(key) for key in varied_keys(jobs)]
     columns, rows = table(jobs)
-    shown = [["", *keys, "validation error", "loss", "epoch", "run"]]
-    for row in rows[:most]:
-        of = dict(zip(columns, row, strict=True))
-        own = [f"{of[key]:.6g}" if isinstance(of[key], float) else str(of[key]) for key in keys]
-        measured = [f"{of['best/valid_error']:.2%}", f"{of['best/valid_loss']:.4f}", str(of["best/epoch"])]
-        run = f"{of['run_id']} (finished before)" if of["reused"] else str(of["run_id"])
-        shown.append([str(of["rank"]), *own, *measured, run])
-    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]) - 1)]
-    return [
-        "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in shown
-    ]
+    shown = []
+    for row in rows[:max_rows]:
+        cell = dict(zip(columns, row, strict=True))
+        values = [f"{cell[key]:.6g}" if isinstance(cell[key], float) else str(cell[key]) for key in keys]
+        scores = [f"{cell['best/valid_error']:.2%}", f"{cell['best/valid_loss']:.4f}", str(cell["best/epoch"])]
+        run = f"{cell['run_id']} (finished before)" if cell["reused"] else str(cell["run_id"])
+        shown.append([str(cell["rank"]), *values, *scores, run])
+    header = ["", *keys, "validation error", "loss", "epoch", "run"]
+    alignment = ["right"] * (len(header) - 1) + ["left"]
+    return tabulate(shown, header, "plain", disable_numparse=True, colalign=alignment).splitlines()
 
 
-def _shown(value: object) -> object:
-    """A number as it is, anything else as text without passwords of URLs."""
+def _cell(value: object) -> object:
+    """A number as it is, anything else as text without credentials of URLs."""
     return value if isinstance(value, int | float) else without_passwords(str(value))
 
 
 def _label(key: str) -> str:
-    """Without dots: MLflow's UI takes such a column for one within another, and shows nothing."""
+    """A key without dots: MLflow's UI takes a column with dots for nested columns, and shows nothing."""
     return key.removeprefix("train.").replace(".", "/")

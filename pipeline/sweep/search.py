@@ -1,20 +1,19 @@
-"""+sweep=search: Optuna samples the jobs, a batch at a time, and learns from their validation errors."""
+"""+sweep=search: Optuna samples the jobs, batch after batch, and learns from their validation errors."""
 
 import json
 import logging
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.core.atomic import writing
 from pipeline.core.errors import UserError
-from pipeline.sweep.grid import GridSweeper, by_key, named, values
+from pipeline.sweep.grid import GridSweeper, by_key, key_names, values
 from pipeline.sweep.sweep import Sweep
-from pipeline.training.pruning import TRIAL
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -32,7 +31,7 @@ SAMPLERS = ("tpe", "random")
 
 
 class SearchSweeper(GridSweeper):
-    """`interval(a,b)`, `tag(log,interval(a,b))` and lists are sampled; all else is as for the grid."""
+    """Samples `interval(a,b)`, `tag(log,interval(a,b))` and lists; everything else is as for the grid."""
 
     grid = False
 
@@ -53,95 +52,97 @@ class SearchSweeper(GridSweeper):
         self.halving: dict[str, int] = dict(halving)
 
     def run(self, sweep: Sweep, overrides: list[Override]) -> None:
-        """Ask for trials and run them, until there are enough.
+        """Ask Optuna for trials and run them, until there are enough.
 
         Raises:
-            UserError: nothing is to be sampled, or a setting of the sweeper is not allowed.
+            UserError: there is nothing to sample, or a setting of the sweeper is not allowed.
         """
-        self._check()
+        self._check_settings()
         last = by_key(overrides)
-        searched = {key: each for key, each in last.items() if each.is_sweep_override()}
-        fixed = [str(each.input_line) for key, each in last.items() if key not in searched]
+        searched = {key: override for key, override in last.items() if override.is_sweep_override()}
+        fixed = [str(override.input_line) for key, override in last.items() if key not in searched]
         if not searched:
             raise UserError("nothing is searched: give a key an interval(a,b) or a list, as +sweep=search does")
-        space = {key: _distribution(each, sweep.config) for key, each in searched.items()}
+        space = {key: _distribution(override, sweep.config) for key, override in searched.items()}
         if sweep.config.sweep.dry_run:
-            self._rehearse(sweep, fixed, space)
+            self._dry_run(sweep, fixed, space)
             return
-        told = {key: values(each) for key, each in searched.items()}
-        rules = [told, self.trials, self.max_batch_size, self.sampler, self.seed, self.halving]
-        name = f"search of {self.trials}: {named(told)}"
-        with sweep.open(name, told, [json.dumps(rules, sort_keys=True), sweep.base(fixed)]) as parent:
+        ranges = {key: values(override) for key, override in searched.items()}
+        rules = [ranges, self.trials, self.max_batch_size, self.sampler, self.seed, self.halving]
+        name = f"search of {self.trials}: {key_names(ranges)}"
+        with sweep.open(name, ranges, [json.dumps(rules, sort_keys=True), sweep.base_hash(fixed)]) as parent:
             study = _study(self._file(parent.id), parent.id)
-            self._recall(study, sweep, fixed, parent)
+            self._restore(study, sweep, fixed, parent)
             failed: set[int] = set()
             while not sweep.stopped and (trials := self._next(study, space, failed)):
                 jobs = [sweep.plan([*fixed, *_overrides(trial)]) for trial in trials]
                 log.info("Trials %d to %d of %d", trials[0].number + 1, trials[-1].number + 1, self.trials)
-                sweep.run(jobs, parent, [self._environment(study, trial.number) for trial in trials])
+                sweep.run(jobs, parent, [self._context(study, trial.number) for trial in trials])
                 for trial, job in zip(trials, jobs, strict=True):
                     if job.result is not None:
                         study.tell(trial.number, job.result.valid_error)
-                # A pruned trial has told so itself; one that failed is left for the next start, which tries it again.
-                failed |= {trial.number for trial, job in zip(trials, jobs, strict=True) if job.left or job.failure}
+                # A pruned trial is PRUNED in the study already. The next start repeats one that failed.
+                failed |= {
+                    trial.number for trial, job in zip(trials, jobs, strict=True) if job.unfinished or job.failure
+                }
 
-    def _check(self) -> None:
-        for key, value, least in (
+    def _check_settings(self) -> None:
+        for key, value, minimum in (
             ("trials", self.trials, 1),
             ("max_batch_size", self.max_batch_size, 1),
             ("halving.epochs", self.halving["epochs"], 0),
             ("halving.factor", self.halving["factor"], 2),
         ):
-            if value is None or value < least:
-                raise UserError(f"hydra.sweeper.{key}={value} is not allowed: it must be at least {least}")
+            if value is None or value < minimum:
+                raise UserError(f"hydra.sweeper.{key}={value} is not allowed: it must be at least {minimum}")
         if self.sampler not in SAMPLERS:
             allowed = ", ".join(SAMPLERS)
             raise UserError(f"hydra.sweeper.sampler={self.sampler} is not allowed: it must be one of {allowed}")
 
     def _next(self, study: "Study", space: "Space", failed: Collection[int] = ()) -> "list[FrozenTrial]":
-        """The trials that an earlier start left unfinished, or a new batch of as many as are wanted."""
+        """The trials that an earlier start left unfinished, or a new batch."""
         from optuna.trial import TrialState
 
-        left = [each for each in study.get_trials(states=(TrialState.RUNNING,)) if each.number not in failed]
-        if left:
-            return left
+        unfinished = [trial for trial in study.get_trials(states=(TrialState.RUNNING,)) if trial.number not in failed]
+        if unfinished:
+            return unfinished
         known = len(study.get_trials(deepcopy=False))
-        # Made anew for each batch, so that a search that is continued samples what it would have sampled.
+        # A new sampler for each batch: a search that was interrupted samples what it would have sampled.
         study.sampler = _sampler(self.sampler, self.seed + known)
         for _ in range(min(self.max_batch_size, self.trials - known)):
             study.ask(space)
         return study.get_trials()[known:]
 
-    def _recall(self, study: "Study", sweep: Sweep, fixed: list[str], parent: "Parent") -> None:
-        """Take the trials that an earlier start has ended into the leaderboard."""
+    def _restore(self, study: "Study", sweep: Sweep, fixed: list[str], parent: "Parent") -> None:
+        """Add the trials that an earlier start has ended to the leaderboard."""
         from optuna.trial import TrialState
 
         ended = [trial for trial in study.get_trials() if trial.state.is_finished()]
         jobs = [sweep.plan([*fixed, *_overrides(trial)]) for trial in ended]
         for trial, job in zip(ended, jobs, strict=True):
             job.pruned = trial.state == TrialState.PRUNED
-        sweep.run([job for job in jobs if job.left], parent)
+        sweep.run([job for job in jobs if job.unfinished], parent)
 
-    def _rehearse(self, sweep: Sweep, fixed: list[str], space: "Space") -> None:
-        """Tell what the first batch would be; the following ones depend on it."""
+    def _dry_run(self, sweep: Sweep, fixed: list[str], space: "Space") -> None:
+        """Print the first batch. The following ones depend on it."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         for trial in self._next(optuna.create_study(), space):
             sweep.plan([*fixed, *_overrides(trial)])
-        sweep.rehearse()
+        sweep.dry_run()
         sys.stdout.write(f"of {self.trials} trials: those that follow depend on these\n")
 
-    def _environment(self, study: "Study", trial: int) -> dict[str, str]:
-        where = {"storage": _url(self._file(study.study_name)), "study": study.study_name, "trial": trial}
-        return {TRIAL: json.dumps({**where, **self.halving})}
+    def _context(self, study: "Study", number: int) -> dict[str, Any]:
+        storage = _url(self._file(study.study_name))
+        return {"trial": {"storage": storage, "study": study.study_name, "number": number, **self.halving}}
 
     def _file(self, study: str) -> Path:
         return self.studies / f"{study}.db"
 
 
 def _distribution(override: Override, config: DictConfig) -> "BaseDistribution":
-    """What Optuna samples from: numbers of an interval, whole ones where conf/ has a whole one, or a list's values."""
+    """Optuna's distribution of an override: an interval (integers where conf/ has one), or a list of values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     value = override.value()
@@ -167,7 +168,7 @@ def _sampler(name: str, seed: int) -> "BaseSampler":
 
 
 def _study(path: Path, name: str) -> "Study":
-    """The study in the file; a new file's tables are made under another name, so that no kill leaves half of them."""
+    """Load the study, creating its file under a temporary name, so that no kill leaves a file without all tables."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -178,7 +179,7 @@ def _study(path: Path, name: str) -> "Study":
 
 
 def _url(path: Path) -> str:
-    braced = str(path.absolute()).replace("{", "{{").replace("}", "}}")  # Optuna formats the address
+    braced = str(path.absolute()).replace("{", "{{").replace("}", "}}")  # Optuna formats the URL
     return f"sqlite:///{braced}"
 
 

@@ -1,4 +1,4 @@
-"""A sweep from start to end: what is finished is reused, the rest is launched, and all of it has one parent run."""
+"""A sweep from start to end: reuse finished runs, launch the other jobs, and track all of them in one parent run."""
 
 import hashlib
 import logging
@@ -6,20 +6,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.core.app import STOP_MARK, JobFailed
+from pipeline.core.app import JobFailed
 from pipeline.core.atomic import write_text
 from pipeline.core.config import config_hash, params, without_passwords
 from pipeline.core.errors import StoreError, UserError
-from pipeline.sweep import leaderboard, report
-from pipeline.sweep.finished_runs import History
-from pipeline.sweep.sweep_job import SweepJob, counts, finished, next_number, settings, tracking_of, varied
-from pipeline.tracking import retry
+from pipeline.sweep import leaderboard, summary
+from pipeline.sweep.bank_launcher import BankLauncher
+from pipeline.sweep.finished_runs import FinishedRuns
+from pipeline.sweep.sweep_job import SweepJob, counts, next_number, ranked, settings, tracking_section, varied_keys
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweep:
-    """The jobs that one command asks for."""
+    """The jobs of one command."""
 
     def __init__(self, config: DictConfig, context: HydraContext, launcher: Launcher, *, grid: bool) -> None:
         from pipeline.data import prepared  # imports NumPy, which Hydra would load for every command
@@ -40,56 +40,60 @@ class Sweep:
         self.launcher = launcher
         self.grid = grid  # or a search
         self.folder = Path(config.hydra.sweep.dir)
+        self.stop_file = self.folder / "stopped"
         self.data_md5 = prepared.data_md5()
-        self.history = History(self.data_md5)
+        self.finished_runs = FinishedRuns(self.data_md5)
         self.jobs: list[SweepJob] = []
         self.returned: list[JobReturn] = []
-        self.first = 0  # number of a job
+        self.first_number = 0
 
     def plan(self, overrides: Sequence[str]) -> SweepJob:
-        """Compose a job; what Hydra cannot compose is raised here, before any job has begun."""
+        """Compose a job. What Hydra cannot compose is raised here, before any job begins."""
         composed = self.loader.load_sweep_config(self.config, list(overrides))
         job = SweepJob(list(overrides), settings(composed), composed)
         self.jobs.append(job)
         return job
 
-    def check(self) -> None:
-        """Refuse what no job could be begun with.
+    def refuse_if_all_invalid(self) -> None:
+        """Refuse a sweep without a valid job.
 
         Raises:
-            UserError: the first job's settings are refused, and all others' too.
+            UserError: there is no job, or the settings of all jobs are refused; the reason is that of the first one.
         """
         if not self.jobs:
-            raise UserError("no job is left of the sweep: a range or a list is empty")
+            raise UserError("the sweep has no job: a range or a list is empty")
         if not any(job.config for job in self.jobs):
             settings(self.jobs[0].composed, refuse=True)
 
-    def rehearse(self) -> None:
-        """Tell what would run, and what would be skipped."""
+    def dry_run(self) -> None:
+        """Print which jobs would run, and which would be skipped."""
         self.reuse(self.jobs, parent="")
         for job in self.jobs:
-            begun = "would run" if job.config else "would be refused"
-            found = f"skipped: run {job.result.run_id}" if job.result else begun
-            sys.stdout.write(f"{job.told}: {found}\n")
-        left = [job for job in self.jobs if job.config and job.result is None]
-        sys.stdout.write(f"{len(left)} of {len(self.jobs)} jobs would run\n")
+            outcome = "would run" if job.config else "would be refused"
+            if job.result:
+                outcome = f"skipped: run {job.result.run_id}"
+            sys.stdout.write(f"{job.command_line}: {outcome}\n")
+        unfinished = [job for job in self.jobs if job.config and job.result is None]
+        sys.stdout.write(f"{len(unfinished)} of {len(self.jobs)} jobs would run\n")
 
     @contextmanager
-    def open(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> Iterator["Parent"]:
-        """The parent run, which at the end gets the leaderboard and a state, however the sweep ends.
+    def open(self, name: str, space: Mapping[str, str], identity: Sequence[str]) -> Iterator["Parent"]:
+        """The parent run. At the end it gets the leaderboard and a status, however the sweep ends.
 
         Raises:
-            JobFailed: a job has failed, or the parent run could not be written.
+            JobFailed: a job failed, or the parent run could not be written.
             UserError: the store cannot be used.
         """
+        from pipeline.tracking import retry
+
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.folder / "multirun.yaml", without_passwords(OmegaConf.to_yaml(self.config)))
-        self._mark.unlink(missing_ok=True)
-        # In a folder that was given by hand, jobs of an earlier start keep their numbers, and so their folders.
-        self.first = next_number(self.folder)
-        parent = self._parent(what, space, identity)
+        self.stop_file.unlink(missing_ok=True)
+        # In a folder that the user has chosen, jobs of an earlier start keep their numbers, and so their folders.
+        self.first_number = next_number(self.folder)
+        parent = self._open_parent(name, space, identity)
         try:
-            retry.ask(lambda: self._view(parent))
+            retry.ask(lambda: self._save_view(parent))
             yield parent
         except BaseException as error:
             self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
@@ -100,45 +104,52 @@ class Sweep:
             raise JobFailed(f"{len(failed)} jobs")
 
     def run(
-        self, jobs: Sequence[SweepJob], parent: "Parent", environments: Sequence[Mapping[str, str]] | None = None
+        self, jobs: Sequence[SweepJob], parent: "Parent", contexts: Sequence[Mapping[str, Any]] | None = None
     ) -> None:
-        """Launch the jobs that have no finished run, each with its own environment added to the common one."""
+        """Launch the jobs that have no finished run; `contexts` has further fields of each job's JobContext."""
         self.reuse(jobs, parent.id)
-        common = self._environment(parent.id)
-        own = environments or [{}] * len(jobs)
-        waiting = [(job, {**common, **its}) for job, its in zip(jobs, own, strict=True) if job.result is None]
+        shared: dict[str, Any] = {"parent_run_id": parent.id}
+        if self.config.sweep.on_failure == "stop":
+            shared["stop_file"] = str(self.stop_file.absolute())
+        contexts = contexts or [{}] * len(jobs)
+        waiting = [(job, {**shared, **own}) for job, own in zip(jobs, contexts, strict=True) if job.result is None]
         if not waiting:
             return
-        batch = [job.planned(environment) for job, environment in waiting]
+        launched = [job for job, _ in waiting]
+        overrides = [job.set_context(fields) for job, fields in waiting]
+        number = self.first_number + len(self.returned)
         try:
-            returned = self.launcher.launch(batch, self.first + len(self.returned))
+            if isinstance(self.launcher, BankLauncher):
+                returned = self.launcher.launch_composed(launched, number)
+            else:
+                returned = list(self.launcher.launch(overrides, number))
             self.returned += returned
-            for (job, _), its in zip(waiting, returned, strict=True):
-                job.note(its)
+            for job, job_return in zip(launched, returned, strict=True):
+                job.record(job_return)
             if self.config.sweep.on_failure == "stop" and any(job.failure for job in jobs):
-                self._mark.touch()  # for a job that could not do so: its process died
+                self.stop_file.touch()  # for a job whose process died and could not do so
         finally:
-            self._look([job for job, _ in waiting if not job.failure], parent)
+            self._read_results([job for job in launched if not job.failure], parent)
 
-    def _look(self, jobs: Sequence[SweepJob], parent: "Parent") -> None:
-        """Give launched jobs their results; a store that does not tell them does not hide how the sweep has ended."""
-        self.history.look_again()
+    def _read_results(self, jobs: Sequence[SweepJob], parent: "Parent") -> None:
+        """Read the results of launched jobs. A store failure fails those jobs, not the sweep."""
+        self.finished_runs.clear_cache()
         try:
             for job in jobs:
-                job.result = self.history.take(job, parent.id, only_its=True)
+                job.result = self.finished_runs.claim(job, parent.id, own_only=True)
         except StoreError as error:
             from pipeline.tracking import store_errors
 
             for job in jobs:
                 if job.trained and job.result is None:
-                    job.failure = f"trained, but the store does not tell its result ({store_errors.reason(error)})"
+                    job.failure = f"trained, but its result cannot be read ({store_errors.reason(error)})"
 
     def reuse(self, jobs: Sequence[SweepJob], parent: str) -> None:
-        """Give jobs their finished runs, unless sweep.rerun asks for all anew, and say so."""
+        """Give jobs their finished runs, and log how many, unless sweep.rerun is set."""
         if self.config.sweep.rerun:
             return
         for job in jobs:
-            if job.result is None and (result := self.history.take(job, parent)):
+            if job.result is None and (result := self.finished_runs.claim(job, parent)):
                 job.result, job.reused = result, True
         if reused := sum(job.reused for job in jobs):
             log.info(
@@ -147,11 +158,11 @@ class Sweep:
 
     @property
     def stopped(self) -> bool:
-        """Whether no more jobs are to begin, since one has failed."""
-        return self._mark.exists()
+        """Whether no further job may begin, because one has failed."""
+        return self.stop_file.exists()
 
-    def base(self, overrides: Sequence[str]) -> str:
-        """What jobs with these overrides have in common: equal where they would train the same.
+    def base_hash(self, overrides: Sequence[str]) -> str:
+        """A hash of the settings that jobs with these overrides share.
 
         Raises:
             UserError: these settings are refused.
@@ -160,88 +171,74 @@ class Sweep:
         assert config is not None
         return config_hash(config)
 
-    @property
-    def _mark(self) -> Path:
-        return self.folder / "stopped"
-
-    def _environment(self, parent: str) -> dict[str, str]:
-        from pipeline.tracking.provenance import PARENT
-
-        stop = self.config.sweep.on_failure == "stop"
-        return {PARENT: parent, **({STOP_MARK: str(self._mark.absolute())} if stop else {})}
-
-    def _parent(self, what: str, space: Mapping[str, str], identity: Sequence[str]) -> "Parent":
+    def _open_parent(self, name: str, space: Mapping[str, str], identity: Sequence[str]) -> "Parent":
         from pipeline.runs import parent_run
         from pipeline.tracking import processes, provenance, store
 
-        opened = store.connect_once(tracking_of(self.config))
+        opened = store.connect_once(tracking_section(self.config))
         tags = provenance.of_process(self.config.hydra.job.name, self.data_md5)
         key = hashlib.sha256("\n".join([*identity, tags["data.md5"], tags["code.hash"]]).encode()).hexdigest()
         tags |= {"sweep.id": self.folder.name, "output_dir": str(self.folder.absolute())}
         with store.telling(opened.uri):
             processes.close_orphans(opened)
-            return parent_run.open_parent(opened, key, what, tags, space, fresh=self.config.sweep.rerun)
+            return parent_run.open_parent(opened, key, name, tags, space, fresh=self.config.sweep.rerun)
 
     def _close(self, parent: "Parent", status: str) -> bool:
-        """Tell how it went, and keep that and the leaderboard in the folder and in the parent run, which ends.
+        """Print the summary, and write it and the leaderboard into the folder and into the parent run, which ends.
 
-        Whether that could be done: if not, it is told, and is no reason to forget why the sweep has ended.
+        Returns whether all of it was written. If not, an error line says why; the caller may have an error of its own.
         """
         from pipeline.runs import charts
-        from pipeline.tracking import processes
+        from pipeline.tracking import processes, retry, store_errors
 
-        with suppress(OSError):  # nobody reads any more, or the disk is full that it goes to
-            chart_link = charts.told(parent.store, parent.id)
-            sys.stdout.write(without_passwords(report.text(self.jobs, self.folder, parent.id, chart_link)))
+        with suppress(OSError):  # nobody reads stdout any more, or its disk is full
+            link = charts.told(parent.store, parent.id)
+            sys.stdout.write(without_passwords(summary.text(self.jobs, self.folder, parent.id, link)))
             sys.stdout.flush()
-        ended, unwritten = "FAILED", None
+        final_status, failure = "FAILED", None
         try:
-            retry.ask(lambda: processes.close_orphans(parent.store))  # of a pool of which a worker was killed
-            retry.ask(lambda: self._keep(parent))
-            ended = status
-        except Exception as error:  # noqa: BLE001 - a full disk, a server that is gone: whatever, the parent is to end
-            unwritten = error
+            retry.ask(lambda: processes.close_orphans(parent.store))  # of killed workers of a pool
+            retry.ask(lambda: self._write(parent))
+            final_status = status
+        except Exception as error:  # noqa: BLE001 - a full disk, a server that is away: the parent must end
+            failure = error
         try:
-            retry.ask(lambda: parent.end(ended))
+            retry.ask(lambda: parent.end(final_status))
         except Exception as error:  # noqa: BLE001 - as above
-            unwritten = unwritten or error
-        if unwritten is not None:
-            _tell_unwritten(parent, unwritten, self.folder)
-        return unwritten is None
+            failure = failure or error
+        if failure is not None:
+            reason = without_passwords(store_errors.reason(failure))
+            sys.stderr.write(
+                f"error: run {parent.id} of the sweep could not be written ({reason}): start the store, type "
+                f"`python -m pipeline.upload {summary.relative_to_cwd(self.folder)}` for jobs that are not written, "
+                "and then the same command\n"
+            )
+        return failure is None
 
-    def _view(self, parent: "Parent") -> None:
+    def _save_view(self, parent: "Parent") -> None:
         """Prepare the charts of the jobs in MLflow's UI."""
         from pipeline.runs import charts
         from pipeline.tracking import store
 
-        found = [result for _, result in finished(self.jobs)]
-        # An earlier run that was reused is no child of this sweep's.
-        named = [result.run_id for result in found] if any(each.parent != parent.id for each in found) else []
+        results = [result for _, result in ranked(self.jobs)]
+        # An earlier run that was reused is no child of this sweep's run: the view lists all runs then.
+        listed = any(result.parent != parent.id for result in results)
+        run_ids = [result.run_id for result in results] if listed else []
         with store.telling(parent.store.uri):
-            charts.save(parent, varied(self.jobs), self.config.tracking.weight_images_every, named)
+            charts.save(parent, varied_keys(self.jobs), self.config.tracking.weight_images_every, run_ids)
 
-    def _keep(self, parent: "Parent") -> None:
-        ranked = finished(self.jobs)
-        title = f"{self.config.tracking.experiment}: validation error of {len(ranked)} jobs"
+    def _write(self, parent: "Parent") -> None:
+        finished = ranked(self.jobs)
+        title = f"{self.config.tracking.experiment}: validation error of {len(finished)} jobs"
         written = leaderboard.write(self.jobs, title, self.folder, grid=self.grid)
         for path in (*written, self.folder / "multirun.yaml"):
             parent.artifact(path)
         parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
         parent.note(counts(self.jobs), {})
-        self._view(parent)
-        if ranked:
-            job, best = ranked[0]
+        self._save_view(parent)
+        if finished:
+            job, best = finished[0]
             assert job.config is not None
-            # Params cannot be changed: they wait until no later start can find a better one.
-            complete = all(each.final for each in self.jobs)
+            # Params cannot be changed: they are logged once no later start can find a better job.
+            complete = all(job.is_final for job in self.jobs)
             parent.adopt(best, params(job.config) if complete else {})
-
-
-def _tell_unwritten(parent: "Parent", error: Exception, folder: Path) -> None:
-    from pipeline.tracking import store_errors
-
-    reason = without_passwords(store_errors.reason(error))
-    sys.stderr.write(
-        f"error: run {parent.id} of the sweep could not be written ({reason}): mend the store, type "
-        f"`python -m pipeline.upload {report.near(folder)}` for jobs that are not written, and then the same command\n"
-    )

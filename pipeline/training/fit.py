@@ -10,110 +10,114 @@ from pipeline.core import config, signals
 from pipeline.model.quiet_keras import keras, tf
 from pipeline.training.bank import Bank, Floats
 from pipeline.training.chunks import Order
-from pipeline.training.epoch_pass import Passes
-from pipeline.training.head import Epoch, Fit, Head, Progress
+from pipeline.training.epoch_pass import EpochPass
+from pipeline.training.head import Epoch, Fit, Head, HeadState
 
-BLOCK = 64  # neighbouring images
+SHUFFLE_BLOCK = 64  # neighbouring images
 
 # Sums in a fixed order: the same inputs give the same bits on one machine.
 tf.config.experimental.enable_op_determinism()
 
-Outcome = tuple[int, Fit | Exception]
 
-
-def fit(heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = ()) -> Iterator[Outcome]:
+def fit(
+    heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> Iterator[tuple[int, Fit | Exception]]:
     """Train each head to its early stopping or last epoch, all in one bank; leave its best weights in its model.
 
-    Yields a head's number and what became of it as soon as it has ended, while the others wait.
+    Yields the number of a head and its result, or the error that ended it, as soon as it has ended. The others wait.
 
-    The heads have in common what a pass over the data needs: the data, their scale, the seed, and `batch_size`,
-    `shuffle` and `drop_last` of the settings; those of the first are used. A head's best epoch is the first with its
-    lowest validation error. A head that diverges, or whose `on_epoch` raises, is stopped, and what became of it is the
-    error; its neighbours are not touched by it.
+    The heads share what a pass over the data needs: the data, their scale, the seed, and `batch_size`, `shuffle` and
+    `drop_last` of the settings; those of the first head are used. The best epoch of a head is the first one with its
+    lowest validation error. A head that diverges, or whose `on_epoch` raises, ends with that error. The bits of the
+    other heads do not change.
 
-    Keras' callbacks see the bank as their model. Their logs are Keras' `loss`, `val_loss` and, as fractions, `error`
-    and `val_error`, of the head with the lowest validation error in the epoch; `stop_training` ends all heads.
+    Keras callbacks get the bank as their model. Their logs are Keras' `loss`, `val_loss` and, as fractions, `error`
+    and `val_error`, of the head with the lowest validation error in the epoch. `stop_training` ends all heads.
     """
     trainer = _Trainer(heads)
-    seated = list(trainer.going)
+    active = trainer.unfinished
     trainer.bank.stop_training = False
     # One by one: Keras' CallbackList has an `except:` around each epoch's logs, in which a Ctrl-C gets lost.
     for callback in callbacks:
         callback.set_model(trainer.bank)
-        callback.set_params({"epochs": trainer.epochs, "steps": trainer.updates})
+        callback.set_params({"epochs": trainer.epochs, "steps": trainer.updates_per_epoch})
         callback.on_train_begin()
     for number in itertools.count(1):
-        seated = _seated(seated, trainer.updates_before(number))
-        if not seated or trainer.bank.stop_training:
+        active = _active(active, trainer.updates_before(number))
+        if not active or trainer.bank.stop_training:
             break
         signals.check()
         for callback in callbacks:
             callback.on_epoch_begin(number - 1)
-        logs = _logs(trainer.epoch(number, seated))
+        logs = _logs(trainer.run_epoch(number, active))
         for callback in callbacks:
             callback.on_epoch_end(number - 1, dict(logs))
-        yield from trainer.ended(trainer.updates_before(number + 1), stop=trainer.bank.stop_training)
+        for state in trainer.remove_ended(trainer.updates_before(number + 1), stop=trainer.bank.stop_training):
+            yield state.number, state.outcome()
     for callback in callbacks:
         callback.on_train_end()
 
 
 class _Trainer:
-    """A bank, the compiled passes over its data, and its heads' progress."""
+    """A bank, the compiled passes over its data, and the states of its heads."""
 
     def __init__(self, heads: Sequence[Head]) -> None:
-        self.common = heads[0]
-        self.bank = Bank.of([head.model for head in heads])
-        valid = self.common.valid
-        if (images := config.whole_batches(len(valid), self.common.settings)) < len(valid):
+        self.shared = heads[0]
+        self.bank = Bank.from_models([head.model for head in heads])
+        settings, valid = self.shared.settings, self.shared.valid
+        if (images := config.whole_batches(len(valid), settings)) < len(valid):
             valid = valid[:images]
-        self.training, self.validation = (
-            Passes(data, self.bank.shape["classes"], self.bank.scale) for data in (self.common.train, valid)
-        )
-        self.images = config.whole_batches(len(self.common.train), self.common.settings)
-        self.updates = math.ceil(self.images / self.common.settings.batch_size)  # of an epoch
+        classes, scale = self.bank.shape["classes"], self.bank.scale
+        self.training, self.validation = (EpochPass(data, classes, scale) for data in (self.shared.train, valid))
+        self.images = config.whole_batches(len(self.shared.train), settings)
+        self.updates_per_epoch = math.ceil(self.images / settings.batch_size)
         self.epochs = max(head.settings.epochs for head in heads)
-        rows = self.bank.rows.numpy()
-        # Those of which the end was not told yet.
-        self.going = [Progress(number, head, rows[number], self.updates) for number, head in enumerate(heads)]
+        weights = self.bank.head_weights.numpy()
+        self.unfinished = [
+            HeadState(number, head, weights[number], self.updates_per_epoch) for number, head in enumerate(heads)
+        ]
 
     def updates_before(self, epoch: int) -> int:
-        """How many updates a head has made when the epoch, from 1, begins."""
-        return (epoch - 1) * self.updates
+        """How many updates a head has made before this epoch, counted from 1."""
+        return (epoch - 1) * self.updates_per_epoch
 
-    def epoch(self, number: int, seated: list[Progress]) -> list[Epoch]:
-        """Train the seated heads for an epoch, from 1, and give what it came to for those that had not ended."""
-        settings, before = self.common.settings, self.updates_before(number)
-        window = self.training.pieces.window(settings.batch_size)
-        shuffled = order(len(self.common.train), window, settings, (self.common.seed, number))[: self.images]
-        found: list[Epoch] = []
-        for updates, heads in _groups(seated, before, self.updates):
-            numbers = [head.number for head in heads]
-            rows, trained = self.training.train(
-                tf.gather(self.bank.rows, numbers),
-                *_steps(heads),
+    def run_epoch(self, number: int, active: list[HeadState]) -> list[Epoch]:
+        """Train the active heads for an epoch, counted from 1; return the scores of those that had not ended."""
+        settings, before = self.shared.settings, self.updates_before(number)
+        window = self.training.chunks.images_in_memory(settings.batch_size)
+        shuffled = order(len(self.shared.train), window, settings, (self.shared.seed, number))[: self.images]
+        epochs: list[Epoch] = []
+        for updates, states in _group_by_updates(active, before, self.updates_per_epoch):
+            numbers = [state.number for state in states]
+            weights, trained = self.training.run_epoch(
+                tf.gather(self.bank.head_weights, numbers),
+                learning_rates(states),
+                decays(states),
                 shuffled[: updates * settings.batch_size],
                 settings.batch_size,
             )
-            validated = self.validation.measure(rows) if updates == self.updates else [None] * len(heads)
-            self.bank.rows.assign(tf.tensor_scatter_nd_update(self.bank.rows, [[each] for each in numbers], rows))
-            for head, weights, score, valid_score in zip(heads, rows.numpy(), trained, validated, strict=True):
-                if head.left(before) > 0:
-                    found.append(Epoch(number, score, valid_score))
-                    head.observe(found[-1], weights, before + updates)
-        return found
+            whole = updates == self.updates_per_epoch
+            validated = self.validation.evaluate(weights) if whole else [None] * len(states)
+            indices = [[number] for number in numbers]
+            self.bank.head_weights.assign(tf.tensor_scatter_nd_update(self.bank.head_weights, indices, weights))
+            for state, own, train, valid in zip(states, weights.numpy(), trained, validated, strict=True):
+                if state.updates_left(before) > 0:
+                    epochs.append(Epoch(number, train, valid))
+                    state.observe(epochs[-1], own, before + updates)
+        return epochs
 
-    def ended(self, updates: int, *, stop: bool) -> Iterator[Outcome]:
-        """What became of the heads that end after so many updates, or of all that are left."""
-        for head in [head for head in self.going if stop or head.left(updates) <= 0]:
-            self.going.remove(head)
-            yield head.number, head.outcome()
+    def remove_ended(self, updates: int, *, stop: bool) -> list[HeadState]:
+        """Remove and return the heads that end after this number of updates, or all of them with `stop`."""
+        ended = [state for state in self.unfinished if stop or state.updates_left(updates) <= 0]
+        self.unfinished = [state for state in self.unfinished if state not in ended]
+        return ended
 
 
 def order(images: int, window: int, settings: config.Train, seeds: tuple[int, int]) -> Order:
-    """The order of the training images in one epoch, int32 (images,); its seeds are the run's and the epoch's number.
+    """The order of the training images in one epoch, int32 (images,); the seeds are the run's and the epoch's number.
 
-    Where not all images are in memory at a time, `window` of them are: as whole blocks of neighbours, taken from
-    anywhere and shuffled among themselves. Single images from anywhere would be a page of the file each.
+    Where not all images fit in memory, `window` of them do. They are whole blocks of neighbours, taken from anywhere
+    and shuffled among themselves: single images from anywhere would each read a page of the file.
     """
     everything = np.arange(images, dtype=np.int32)
     if not settings.shuffle:
@@ -121,43 +125,48 @@ def order(images: int, window: int, settings: config.Train, seeds: tuple[int, in
     random = np.random.default_rng(seeds)
     if images <= window:
         return random.permutation(everything)
-    blocks = random.permutation(math.ceil(images / BLOCK)).astype(np.int32)
-    mixed: Order = (blocks[:, None] * BLOCK + everything[:BLOCK]).ravel().astype(np.int32)
+    blocks = random.permutation(math.ceil(images / SHUFFLE_BLOCK)).astype(np.int32)
+    mixed: Order = (blocks[:, None] * SHUFFLE_BLOCK + everything[:SHUFFLE_BLOCK]).ravel().astype(np.int32)
     mixed = mixed[mixed < images]
     for start in range(0, images, window):
         random.shuffle(mixed[start : start + window])
     return mixed
 
 
-def _seated(heads: list[Progress], updates: int) -> list[Progress]:
-    """The heads that the next epoch computes: once half of them have ended, only those that go on.
+def learning_rates(states: list[HeadState]) -> Floats:
+    """The learning rates of the heads, float32 (heads,). One beyond float32 is infinite, and the head diverges."""
+    with np.errstate(over="ignore"):
+        return np.array([state.head.settings.learning_rate for state in states], np.float32)
 
-    Not sooner, since each number of heads is compiled anew, which takes about as long as a few epochs.
+
+def decays(states: list[HeadState]) -> Floats:
+    """The fraction of its weights that L2 takes from each head in an update, float32 (heads,)."""
+    settings = (state.head.settings for state in states)
+    with np.errstate(over="ignore"):
+        return np.array([2 * train.learning_rate * train.l2 for train in settings], np.float32)
+
+
+def _active(states: list[HeadState], updates: int) -> list[HeadState]:
+    """The heads that the next epoch computes: only unfinished ones, once half of them have ended.
+
+    Not sooner: each number of heads is compiled anew, which takes about as long as a few epochs.
     """
-    going = [head for head in heads if head.left(updates) > 0]
-    return going if len(going) <= len(heads) / 2 else heads
+    unfinished = [state for state in states if state.updates_left(updates) > 0]
+    return unfinished if len(unfinished) <= len(states) / 2 else states
 
 
-def _groups(heads: list[Progress], before: int, whole: int) -> Iterator[tuple[int, list[Progress]]]:
-    """The heads by how many updates they make in an epoch: all of it, or less where one's training ends within it.
+def _group_by_updates(states: list[HeadState], before: int, whole: int) -> Iterator[tuple[int, list[HeadState]]]:
+    """The heads by their number of updates in an epoch: the whole epoch, or less where training ends within it.
 
-    A head that has ended makes the whole epoch, idly, as long as it is seated.
+    A head that has ended computes the whole epoch in vain while it is active.
     """
-    shares = [int(min(head.left(before), whole)) or whole for head in heads]
-    for share in sorted(set(shares)):
-        yield share, [head for head, of_head in zip(heads, shares, strict=True) if of_head == share]
-
-
-def _steps(heads: list[Progress]) -> tuple[Floats, Floats]:
-    """How far an update goes: the heads' learning rates, and the share of a weight that L2 takes away."""
-    rates = [head.head.settings.learning_rate for head in heads]
-    decays = [2 * head.head.settings.learning_rate * head.head.settings.l2 for head in heads]
-    with np.errstate(over="ignore"):  # beyond float32 they are infinite, and the head diverges
-        return np.array(rates, np.float32), np.array(decays, np.float32)
+    updates = [int(min(state.updates_left(before), whole)) or whole for state in states]
+    for number in sorted(set(updates)):
+        yield number, [state for state, own in zip(states, updates, strict=True) if own == number]
 
 
 def _logs(epochs: list[Epoch]) -> dict[str, float]:
-    """Keras' names for the figures of the best of the heads' epochs; nothing where all were cut short."""
+    """Keras' names for the scores of the best of the heads' epochs; empty where all epochs were cut short."""
     scores = [(epoch.valid.error, epoch.valid.loss, epoch.train) for epoch in epochs if epoch.valid is not None]
     if not scores:
         return {}

@@ -1,47 +1,46 @@
-"""Processor and memory while a run trains, under the names by which MLflow's UI shows them as system metrics."""
+"""Processor and memory while a run trains, under the metric names that MLflow's UI shows as system metrics."""
 
-import math
 import time
 
 import psutil
 
-SHORTEST = 1.0  # seconds between two looks that tell something
+_MIN_SECONDS = 1.0  # between two measurements
 
 
-class Machine:
-    """Looks at the machine every so many seconds, the first time after so many; 0: never."""
+class SystemMetrics:
+    """Measures the machine every `every` seconds, the first time after `every` seconds; 0: never."""
 
     def __init__(self, every: float) -> None:
         self._every = every
-        self._began = time.monotonic()
-        self.looks = 0
+        self._start = time.monotonic()
+        self.step = 0  # of the latest measurement
 
-    def look(self) -> dict[str, float]:
-        """The metrics, where a look is due."""
+    def read(self) -> dict[str, float]:
+        """The metrics if a measurement is due, else nothing."""
         now = time.monotonic()
-        if not self._every or now - self._began < self._every * (self.looks + 1):
+        if not self._every or now - self._start < self._every * (self.step + 1):
             return {}
-        self.looks = int((now - self._began) / self._every)
-        return _shared.look(now)
+        self.step = int((now - self._start) / self._every)
+        return _shared.read(now)
 
 
 class _Shared:
-    """One look for all runs of a bank: the processor's use is that since the last look."""
+    """One measurement for all runs of a bank: the processor's use is that since the last measurement."""
 
     def __init__(self) -> None:
-        self._looked = -math.inf
-        self._found: dict[str, float] = {}
+        self._measured = float("-inf")
+        self._metrics: dict[str, float] = {}
 
-    def look(self, now: float) -> dict[str, float]:
-        if now - self._looked > SHORTEST:
+    def read(self, now: float) -> dict[str, float]:
+        if now - self._measured > _MIN_SECONDS:
             memory = psutil.virtual_memory()
-            self._looked = now
-            self._found = {
+            self._measured = now
+            self._metrics = {
                 "system/cpu_utilization_percentage": psutil.cpu_percent(),
                 "system/system_memory_usage_megabytes": round(memory.used / 1e6, 1),
                 "system/system_memory_usage_percentage": memory.percent,
             }
-        return self._found
+        return self._metrics
 
 
 _shared = _Shared()

@@ -78,7 +78,7 @@ def test_sweep_whose_server_dies_is_uploaded_and_trained_no_more(changeable: Pro
         between.last = b'"status": "FINISHED"'  # the first job's end
         died = changeable.run(sys.executable, "-c", IMPATIENT, *sweep)
         assert died.returncode == 1
-        assert re.search(r"failed: .*=0.1 .*: trained, but the store does not tell its result", died.stdout)
+        assert re.search(r"failed: .*=0.1 .*: trained, but its result cannot be read", died.stdout)
         assert re.search(
             r"failed: .*=0.2 .*: the run could not be written to .*upload swept/1_\S+` writes", died.stdout
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.runs import command_line
-from pipeline.sweep.grouping import shared
+from pipeline.sweep.bank_launcher import shared_settings
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from pipeline.sweep.grouping import shared
 )
 def test_jobs_share_a_bank_where_they_share_a_pass(swept: list[str], banks: int) -> None:
     """The initial weights' seed is a head's own; `seed` shuffles, so it is not, unless nothing is shuffled."""
-    assert len({shared(command_line.settings(words.split())) for words in swept}) == banks
+    assert len({shared_settings(command_line.settings(words.split())) for words in swept}) == banks

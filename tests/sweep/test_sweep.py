@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import Run
 from PIL import Image
 
-from pipeline.sweep import adopt
+from pipeline.sweep import summary
 from pipeline.tracking import store
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
@@ -141,7 +141,7 @@ def test_parent_ends_where_its_files_cannot_be_kept(changeable: Project) -> None
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert len(re.findall(r"^error: job [01] failed: .*mlartifacts", done.stderr, re.MULTILINE)) == 2
-    assert re.search(r"^error: run \w+ of the sweep could not be written \(.*\): mend ", done.stderr, re.MULTILINE)
+    assert re.search(r"^error: run \w+ of the sweep could not be written \(.*\): start ", done.stderr, re.MULTILINE)
     assert "0 of 2 jobs finished" in done.stdout
     (parent,) = parents(changeable.folder)
     assert parent.info.status == "FAILED"
@@ -158,10 +158,10 @@ def test_parent_ends_where_its_files_cannot_be_kept(changeable: Project) -> None
 def test_preset_has_the_last_word_in_conf() -> None:
     """The told command edits the file whose value counts."""
     choices = {"experiment": "theano_tutorial", "train": "sgd"}
-    assert adopt.lines(["train.learning_rate=0.1", "train.l2=0.1"], choices) == [
+    assert summary.apply_commands(["train.learning_rate=0.1", "train.l2=0.1"], choices) == [
         "dvc exp run -S conf/experiment/theano_tutorial.yaml:train.learning_rate=0.1 -S conf/train/sgd.yaml:l2=0.1"
     ]
-    assert adopt.lines(["data=digits", "train.epochs=3", "tracking.experiment=x"], {"train": "sgd"}) == [
+    assert summary.apply_commands(["data=digits", "train.epochs=3", "tracking.experiment=x"], {"train": "sgd"}) == [
         "choose in conf/config.yaml, under defaults: data: digits",
         "dvc exp run -S conf/train/sgd.yaml:epochs=3",
     ]
@@ -221,7 +221,7 @@ def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> Non
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "1 of 3 jobs finished" in printed
-    assert "not trained: 2 jobs, which the same command begins or repeats" in printed
+    assert "not trained: 2 jobs; the same command trains them" in printed
     assert seen(changeable) == ["FINISHED", "KILLED", "KILLED"]
     assert [run.info.status for run in parents(changeable.folder)] == ["KILLED"]
 

@@ -14,7 +14,7 @@ from pipeline.core import paths
 from pipeline.core.config import Tracking
 from pipeline.core.errors import UserError
 from pipeline.runs import command_line
-from pipeline.sweep.finished_runs import History
+from pipeline.sweep.finished_runs import FinishedRuns
 from pipeline.sweep.sweep_job import SweepJob
 from pipeline.tracking import store
 from tests.support import whole_run
@@ -144,7 +144,7 @@ def test_asking_for_an_experiment_does_not_create_it(tmp_path: Path) -> None:
     store.connect(tracking(where))
     assert store.has_experiment(tracking(where))
     asked = command_line.settings([f"tracking.uri={where}", "tracking.experiment=other"])
-    assert History("").take(SweepJob([], asked, DictConfig({})), parent="") is None
+    assert FinishedRuns("").claim(SweepJob([], asked, DictConfig({})), parent="") is None
     assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits"}
 
 

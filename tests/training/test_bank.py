@@ -12,7 +12,7 @@ from pipeline.core.errors import Diverged
 from pipeline.data.images import LabelledImages
 from pipeline.model import softmax
 from pipeline.training import fit
-from pipeline.training.bank import Bank, Floats
+from pipeline.training.bank import Bank, Floats, set_head_weights
 from pipeline.training.head import Fit, Head
 
 Sets = tuple[LabelledImages, LabelledImages]
@@ -89,7 +89,7 @@ def test_head_does_not_feel_its_neighbours_end(sets: Sets, settings: Train, earl
 def test_bank_is_a_keras_model(sets: Sets, tmp_path: Path) -> None:
     """It has a summary, is saved and read back, and predicts what its heads predict as plain models."""
     models = [softmax.build(64, 10, 255.0, "glorot_uniform", seed) for seed in (1, 2, 3)]
-    bank = Bank.of(models)
+    bank = Bank.from_models(models)
     lines: list[str] = []
     bank.summary(print_fn=lines.append)
     assert any("1,950" in line for line in lines)  # 3 heads x 10 classes x (64 pixels + 1 bias)
@@ -99,7 +99,7 @@ def test_bank_is_a_keras_model(sets: Sets, tmp_path: Path) -> None:
     probabilities = np.asarray(again(pixels))
     other = softmax.build(64, 10, 255.0, "zeros", 1)
     for head, model in enumerate(models):
-        bank.export(head, other)
+        set_head_weights(other, np.asarray(bank.head_weights[head]))
         np.testing.assert_allclose(probabilities[:, head], np.asarray(model(pixels)), atol=1e-6)
         np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
         np.testing.assert_array_equal(softmax.templates(other), model.get_weights()[0].T)

@@ -15,7 +15,7 @@ from pipeline.data.images import LabelledImages
 from pipeline.model import softmax
 from pipeline.training.fit import fit
 from pipeline.training.head import Epoch, Fit, Head
-from pipeline.training.progress_bar import Bar
+from pipeline.training.progress_bar import ProgressBar
 
 Sets = tuple[LabelledImages, LabelledImages]
 
@@ -116,9 +116,9 @@ def test_bank_tells_a_log_how_far_it_is(
 ) -> None:
     """A line now and then with the best so far; none for one head, of which every epoch is logged."""
     monkeypatch.setattr("pipeline.training.progress_bar.LINE_SECONDS", 0)
-    found = dict(fit(heads(sets, settings, 0.1, 0.3), [Bar()]))
+    found = dict(fit(heads(sets, settings, 0.1, 0.3), [ProgressBar()]))
     lines = capsys.readouterr().out.splitlines()
     best = min(fit.best.error for fit in found.values() if isinstance(fit, Fit))
     assert lines[-1] == f"epoch 3 of 3, 2 jobs: best validation error {best:.2%}"
-    list(fit(heads(sets, settings, 0.1), [Bar()]))
+    list(fit(heads(sets, settings, 0.1), [ProgressBar()]))
     assert capsys.readouterr().out == ""

@@ -15,7 +15,7 @@ from pipeline.model import softmax
 from pipeline.model.metrics import score
 from pipeline.training import chunks
 from pipeline.training import fit as fitting
-from pipeline.training.epoch_pass import memory
+from pipeline.training.epoch_pass import memory_errors
 from pipeline.training.head import Fit, Head
 from tests.support.reference import SoftmaxRegression
 
@@ -75,7 +75,7 @@ def test_sets_larger_than_memory_are_read_from_their_file(
     sets: Sets, settings: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In pieces of whole minibatches: as the formulas, in the order asked for, and as from memory to the bit."""
-    monkeypatch.setattr(chunks, "HELD", 64 * 200)  # bytes: 200 of the digits
+    monkeypatch.setattr(chunks, "MAX_BYTES_IN_MEMORY", 64 * 200)  # bytes: 200 of the digits
     for data, name in zip(sets, ("train", "valid"), strict=True):
         np.save(tmp_path / f"{name}.npy", data.images)
     mapped = [
@@ -137,7 +137,7 @@ def test_divergence_is_an_error_that_names_the_setting(sets: Sets, settings: Tra
 
 def test_want_of_memory_is_pythons_error_in_one_line() -> None:
     """TensorFlow's own is none that the other rooms know, and names its compiled function."""
-    with pytest.raises(MemoryError, match=r"^Out of memory while trying to allocate 802.53MiB$"), memory():
+    with pytest.raises(MemoryError, match=r"^Out of memory while trying to allocate 802.53MiB$"), memory_errors():
         raise tf.errors.ResourceExhaustedError(
             None, None, "Out of memory while trying to allocate 802.53MiB. [Op:__inference_train_1966]"
         )

@@ -7,18 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlflow.exceptions import MlflowException
 
-from pipeline.core import ending
+from pipeline.core import exits
 from pipeline.core.errors import UserError
 
 
 def memory() -> None:
     np.empty(1 << 50, np.uint8)
-
-
-def store() -> None:
-    raise MlflowException("API request failed with exception: no route", error_code=503)
 
 
 def odd_name() -> None:
@@ -33,7 +28,6 @@ def missing() -> None:
     ("fail", "told"),
     [
         (memory, "not enough memory (Unable to allocate 1.00 PiB for an array"),
-        (store, "the MLflow store does not answer any more (no answer)"),
         (odd_name, "a?b?[31m.png of https://host/: nothing is drawn in it"),
         (missing, "/nowhere/x: No such file or directory: install or restore it"),
     ],
@@ -42,13 +36,13 @@ def test_what_a_user_can_mend_is_one_line_and_a_code(
     fail: Callable[[], None], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever raises it, and whatever a file is named."""
-    with pytest.raises(SystemExit) as ended, ending.telling(full_errors=False):
+    with pytest.raises(SystemExit) as ended, exits.exit_on_error(full_errors=False):
         fail()
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: {told}")
     assert said.count("\n") == 1
-    with pytest.raises((MemoryError, MlflowException, UserError, OSError)), ending.telling(full_errors=True):
+    with pytest.raises((MemoryError, UserError, OSError)), exits.exit_on_error(full_errors=True):
         fail()
 
 
@@ -63,7 +57,7 @@ def test_what_a_user_can_mend_is_one_line_and_a_code(
 )
 def test_want_of_memory_is_told_with_what_to_do(error: Exception, told: str) -> None:
     """In whatever way it shows; an error's own text may be empty."""
-    found = ending.told(error, "here")
+    found = exits.user_message(error, "here")
     assert found is not None
     assert told in found.line
     assert found.code == 2
@@ -71,5 +65,5 @@ def test_want_of_memory_is_told_with_what_to_do(error: Exception, told: str) -> 
 
 def test_what_is_ours_keeps_its_traceback() -> None:
     """A fault of the program's own is no advice."""
-    with pytest.raises(ZeroDivisionError), ending.telling(full_errors=False):
+    with pytest.raises(ZeroDivisionError), exits.exit_on_error(full_errors=False):
         divmod(1, 0)

@@ -1,0 +1,272 @@
+"""A training job: one MLflow run that trains one model, alone or in a bank."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import signals
+from pipeline.core.atomic import sha256, write_csv
+from pipeline.core.config import Config, whole_batches
+from pipeline.core.errors import Stopped
+from pipeline.core.job_context import JobContext
+from pipeline.core.progress import on_terminal
+from pipeline.model import keras_file, metrics, softmax
+from pipeline.model.quiet_keras import keras
+from pipeline.tracking import datasets, upload_queue
+from pipeline.tracking.logged_model import SavedModel
+from pipeline.tracking.processes import close_orphans_of_before
+from pipeline.tracking.run import Run, start_run
+from pipeline.tracking.store import connect_once
+from pipeline.training import weight_images
+from pipeline.training.bank import Floats
+from pipeline.training.fit import fit
+from pipeline.training.head import Epoch, Fit, Head
+from pipeline.training.progress_bar import ProgressBar
+from pipeline.training.pruning import prune_if_hopeless
+from pipeline.training.system_metrics import SystemMetrics
+from pipeline.training.training_sets import TrainingSets
+
+log = logging.getLogger("pipeline.train")
+
+
+class TrainingJob:
+    """One MLflow run that trains one model: start(), on_epoch() after each epoch, then finish() or fail()."""
+
+    def __init__(self, config: Config, sets: TrainingSets, context: JobContext) -> None:
+        self.config = config
+        self.sets = sets
+        self.context = context
+        self.folder = context.output_dir
+        self.head: Head | None = None  # while it trains
+        self.run: Run | None = None
+        self.error: BaseException | None = None  # that ended the job
+        self.run_ended = False
+        self.summary = ""
+        self.best_error = 1.0
+
+    def start(self) -> None:
+        """Start the run, build the model, and get the head ready to train.
+
+        Raises:
+            Stopped: another job of the sweep failed, with sweep.on_failure=stop.
+            StoreError: the MLflow store cannot be used.
+        """
+        self._check_stop_file()
+        config, sets = self.config, self.sets
+        (self.folder / "run_id").unlink(missing_ok=True)  # from an earlier training into the same folder
+        store = connect_once(config.tracking)
+        close_orphans_of_before(store)
+        self.run = start_run(store, config, self.context, sets.data_md5)
+        used = {datasets.TRAINING: sets.train, datasets.VALIDATION: sets.valid}
+        self.run.log_inputs(datasets.inputs(config.data, sets.data_md5, used))
+        model = softmax.build(
+            sets.train.pixels.shape[1],
+            len(sets.class_names),
+            config.model.pixel_divisor,
+            config.model.initializer,
+            config.model.seed,
+        )
+        self.system_metrics = SystemMetrics(config.tracking.system_metrics_every)
+        self._log_weight_image(softmax.templates(model), 0)  # the slider of MLflow's UI starts at 0
+        self.head = Head(model, sets.train, sets.valid, config.train, config.seed, self.on_epoch)
+
+    def on_epoch(self, epoch: Epoch, weights: Floats) -> None:
+        """Log an epoch and, now and then, an image of the weights W after it, float32 (classes, pixels).
+
+        Raises:
+            Pruned: the search gives up the trial.
+            Stopped: another job of the sweep failed, with sweep.on_failure=stop.
+        """
+        assert self.run is not None
+        values = epoch_metrics(epoch)
+        self.run.log_metrics(values, step=epoch.number)
+        self.run.log_metrics(self.system_metrics.read(), step=self.system_metrics.step)
+        self._log_weight_image(weights, epoch.number)
+        # The log file has a line for each epoch. The console has them where neither a bar nor a sweep's list of jobs
+        # shows the progress.
+        quiet = on_terminal() or self.context.number is not None
+        text = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+        log.log(logging.DEBUG if quiet else logging.INFO, "epoch %d: %s", epoch.number, text)
+        self._check_stop_file()
+        if self.context.trial is not None:
+            prune_if_hopeless(self.context.trial, epoch, self.config.train.epochs)
+
+    def finish(self, result: Fit) -> None:
+        """Write model.keras, history.csv and weights.png, log them, and end the run as FINISHED."""
+        assert self.run is not None
+        assert self.head is not None
+        model, valid = self.head.model, self.sets.valid
+        keras_file.save(model, self.folder / "model.keras")
+        write_history(result.history, self.folder / "history.csv")
+        classes = weight_images.shown(len(self.sets.class_names))
+        title = f"Weights of {classes} after epoch {result.best_epoch}: {self.config.data.name}"
+        images = self._as_images(softmax.templates(model))
+        weight_images.draw(images, self.sets.class_names, title, self.folder / "weights.png")
+        for name in ("history.csv", "weights.png"):
+            self.run.log_artifact(self.folder / name)
+        self.run.set_tags({"model.sha256": sha256(self.folder / "model.keras")})
+        best = {
+            "best/epoch": result.best_epoch,
+            "best/valid_error": result.best.error,
+            "best/valid_loss": result.best.loss,
+        }
+        self.run.log_model(SavedModel(model, valid.pixels[:5], model(valid.pixels[:5]).numpy()), best)
+        self.summary = f"{len(result.history)} epochs, best validation error {100 * result.best.error:.6f} %"
+        if self.config.train.report_test:
+            self._report_test(model)
+        self.best_error = result.best.error
+        self.head = None  # it holds memory and open files
+        self._end_run(None)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run as FAILED, or as KILLED where it was stopped from outside. Only the first error counts."""
+        if self.error is None:
+            self.error = error
+            self.head = None
+            with suppress(OSError):  # of a full disk, which may be the error itself
+                self._end_run(error)
+
+    def result(self) -> float:
+        """Wait until MLflow has the whole run, log where it is, and return the lowest validation error, a fraction.
+
+        Raises:
+            Exception: the error that ended the job.
+            Unwritten: the store has not taken the whole run.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.run is not None
+        self.run.wait()
+        if self.context.number is None:
+            log.info("%s", self.summary)
+            log.info("run %s, files in %s", self.run.id, self.folder)
+        else:
+            log.info("job %s: %s, run %s", self.context.number, self.summary, self.run.id)
+        return self.best_error
+
+    def _report_test(self, model: keras.Model) -> None:
+        assert self.run is not None
+        test = self.sets.test[: whole_batches(len(self.sets.test), self.config.train)]
+        score = metrics.score(softmax.predict_logits(model, test.pixels), test.labels)
+        self.run.log_inputs(datasets.inputs(self.config.data, self.sets.data_md5, {datasets.TEST: test}))
+        self.run.log_metrics({"test/loss": score.loss, "test/error": score.error})
+        self.summary += f", test error {100 * score.error:.6f} %"
+
+    def _end_run(self, error: BaseException | None) -> None:
+        if self.run is not None and not self.run_ended:
+            self.run_ended = True
+            self.run.end(error)
+
+    def _check_stop_file(self) -> None:
+        if self.context.stop_file is not None and self.context.stop_file.exists():
+            raise Stopped("another job failed, and sweep.on_failure=stop")
+
+    def _log_weight_image(self, weights: Floats, epoch: int) -> None:
+        assert self.run is not None
+        tracking = self.config.tracking
+        if tracking.weight_images_every and epoch % tracking.weight_images_every == 0:
+            image = weight_images.series_image(self._as_images(weights), tracking.weight_image_limit)
+            self.run.log_image("weights", image, step=epoch)
+
+    def _as_images(self, weights: Floats) -> Floats:
+        """Weights (classes, pixels) as images (classes, height, width)."""
+        return weights.reshape(-1, *self.sets.train.images.shape[1:])
+
+
+Step = Callable[[], Any]
+Call = Callable[[TrainingJob, Step], None]
+
+
+def call_directly(_job: TrainingJob, step: Step) -> None:
+    """Run a step of a job that is alone in its process."""
+    step()
+
+
+def train_jobs(jobs: Sequence[TrainingJob], call: Call = call_directly) -> None:
+    """Train the models of the jobs in one bank. What one job raises fails that job and no other.
+
+    `call` runs each step of a job: its start, each epoch, its end. TrainingJob.result() of a job then returns its
+    result or raises its error.
+    """
+    try:
+        for job in jobs:
+            signals.check()
+            _run_step(job, job.start, call)
+        _fit([job for job in jobs if job.head is not None], call)
+    except BaseException as error:
+        for job in jobs:
+            job.fail(error)
+        raise
+    finally:
+        upload_queue.drain()
+
+
+def _fit(jobs: Sequence[TrainingJob], call: Call) -> None:
+    """Train the heads of started jobs; finish or fail each job as soon as its head has ended."""
+    training = dict(enumerate(jobs))
+    heads = [_head(job, call) for job in jobs]
+    bar = ProgressBar()
+    try:
+        for number, outcome in fit(heads, [bar]) if heads else ():
+            bar.clear()
+            _end(training.pop(number), outcome, call)
+    except Exception as error:  # noqa: BLE001 - an error of the bank, as too little memory, fails each job
+        for job in training.values():
+            _end(job, error, call)
+
+
+def _head(job: TrainingJob, call: Call) -> Head:
+    """The job's head, whose epochs are steps of the job."""
+    assert job.head is not None
+
+    def on_epoch(epoch: Epoch, weights: Floats) -> None:
+        _run_step(job, partial(job.on_epoch, epoch, weights), call)
+        if job.error is not None:
+            raise job.error
+
+    return replace(job.head, on_epoch=on_epoch)
+
+
+def _end(job: TrainingJob, outcome: Fit | Exception, call: Call) -> None:
+    def end() -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
+        job.finish(outcome)
+
+    if job.error is None:  # an epoch that failed has failed the job
+        _run_step(job, end, call)
+
+
+def _run_step(job: TrainingJob, step: Step, call: Call) -> None:
+    """Run a step of the job; what it raises fails the job."""
+
+    def fail_on_error() -> None:
+        try:
+            step()
+        except Exception as error:
+            job.fail(error)
+            raise
+
+    try:
+        call(job, fail_on_error)
+    except Exception as error:  # noqa: BLE001 - result() raises it
+        job.fail(error)
+
+
+def epoch_metrics(epoch: Epoch) -> dict[str, float]:
+    """The scores of an epoch by their MLflow names."""
+    values = {"train/loss": epoch.train.loss, "train/error": epoch.train.error}
+    if epoch.valid is not None:
+        values |= {"valid/loss": epoch.valid.loss, "valid/error": epoch.valid.error}
+    return values
+
+
+def write_history(history: list[Epoch], path: Path) -> None:
+    """Write the metrics of each epoch as a row of a CSV file; an epoch that was not validated has empty fields."""
+    names = list(epoch_metrics(history[0]))
+    rows = ([epoch.number, *(epoch_metrics(epoch).get(name) for name in names)] for epoch in history)
+    write_csv(path, ["epoch", *names], rows)
