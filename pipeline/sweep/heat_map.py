@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 from pipeline.core.atomic import writing
 
 COLOURS = "viridis_r"
-MOST_CELLS = 200  # that have their number written in them
+MAX_CELLS_WITH_NUMBERS = 200
 TICKS = 6
-LEVEL = 8  # rates that can stand side by side without being turned
+MAX_HORIZONTAL_LABELS = 8  # of learning rates; more are rotated
 
 Point = tuple[float, int, float]  # learning rate, batch size, validation error as a fraction
 
 
 def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None:
-    """A PNG file of the points: for a grid a heat map of the best in each cell, for a search a scatter plot."""
+    """Write a PNG file: for a grid a heat map of the best error in each cell, for a search a scatter plot."""
     rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
     figure = Figure(
         figsize=(max(7.0, 2.5 + 0.55 * min(len(rates), 24)), max(3.2, 1.6 + 0.45 * len(sizes))),
@@ -30,7 +30,7 @@ def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     best, worst = (100 * choose(error for _, _, error in points) for choose in (min, max))
-    # Colours end at twice the best error, or a job that learned nothing would make all others look alike.
+    # Colours end at twice the best error: a job that learned nothing would make all others look alike.
     colours = {"cmap": COLOURS, "vmin": best, "vmax": min(worst, 2 * best)}
     shown = _heat_map(axes, points, colours) if grid else _scatter(axes, points, colours)
     axes.set_xlabel("learning rate")
@@ -48,9 +48,11 @@ def _heat_map(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> A
         row, column = sizes.index(size), rates.index(rate)
         image[row, column] = np.fmin(image[row, column], 100 * error)
     shown = axes.imshow(image, aspect="auto", origin="lower", **colours)
-    axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates], rotation=45 if len(rates) > LEVEL else 0)
+    axes.set_xticks(
+        range(len(rates)), [f"{rate:g}" for rate in rates], rotation=45 if len(rates) > MAX_HORIZONTAL_LABELS else 0
+    )
     axes.set_yticks(range(len(sizes)), [str(size) for size in sizes])
-    if image.size <= MOST_CELLS:
+    if image.size <= MAX_CELLS_WITH_NUMBERS:
         middle = (colours["vmin"] + colours["vmax"]) / 2
         for (row, column), error in np.ndenumerate(image):
             if np.isfinite(error):
