@@ -92,18 +92,14 @@ def draw(templates: Templates, names: Sequence[str], title: str, path: Path) -> 
     canvas = Canvas(whole + 1.2, tall + 0.45, title)  # beside the image a colour bar, above it a title
     paper = canvas.paper()
     paper.fill_between([0.1, 0.1 + whole], 0.05, 0.05 + tall, color=COLOURS(np.nan), linewidth=0, zorder=-1)
-    for number, template in enumerate(templates):
+    for number, (template, name) in enumerate(zip(templates, captions.values(), strict=True)):
         row, column = divmod(number, columns)
         left, top = 0.1 + GAP + column * (width + GAP), 0.05 + tall - GAP - row * (height + above + GAP)
         box = (left, top - above - height, height / aspect(template.shape), height)
         image = place(paper, template, box, cmap=COLOURS, vmin=-limit, vmax=limit)
         if above:
-            paper.text(
-                left, top - 0.45 * above, captions[number], va="center_baseline", fontsize=size, parse_math=False
-            )
+            paper.text(left, top - 0.45 * above, name, va="center_baseline", fontsize=size, parse_math=False)
         else:
-            paper.text(
-                left + 0.04, top - 0.04, captions[number], va="top", fontsize=11, weight="bold", parse_math=False
-            )
+            paper.text(left + 0.04, top - 0.04, name, va="top", fontsize=11, weight="bold", parse_math=False)
     canvas.figure.colorbar(image, cax=canvas.axes((whole + 0.2, 0.05, 0.15, tall)), label="weight (white: 0)")
     canvas.save(path)
