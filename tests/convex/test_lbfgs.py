@@ -60,7 +60,7 @@ def test_separable_images_have_no_optimum_but_an_infimum() -> None:
     """The 8x8 digits: larger weights are always better, and the search ends where that is seen."""
     found = minimum(DATA, 0.0)
     assert found.objective == found.lower_bound == 0
-    assert found.iterations < lbfgs.MOST_ITERATIONS
+    assert found.iterations < lbfgs.MAX_ITERATIONS
 
 
 def test_pixels_on_another_scale_have_the_same_optimum() -> None:
