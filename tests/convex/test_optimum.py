@@ -90,8 +90,8 @@ def test_model_file_without_a_run_is_measured_with_the_settings_in_conf(trained:
     assert runs(trained.folder)[0].data.metrics == before
 
 
-def refusal(project: Project, *words: str) -> str:
-    done = project.stage("optimum", *words)
+def refusal(project: Project, *args: str) -> str:
+    done = project.stage("optimum", *args)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     return done.stderr
 
