@@ -58,9 +58,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     objective = Objective(train, identity["model.pixel_divisor"], identity["train.l2"])
     value = objective(*(array.astype("float64") for array in weights)).objective
     if not math.isfinite(value):
-        raise UserError(
-            f"{model.word} has a training objective that is not finite, as if training had diverged: name another"
-        )
+        raise UserError(f"{model.word} has an objective that is not finite, as if it had diverged: name another model")
     optimum = _optimum(objective, classes, identity)
     line(f"after {optimum.iterations} iterations: {optimum.description}")
     gap = value - optimum.objective
@@ -90,7 +88,10 @@ def _settings(model: "Subject", config: Config) -> dict[str, float]:
                 f"run {model.id} was trained on other data than prepared/ holds ({key}={recorded.get(key)} instead of "
                 f"{present[key]}): choose its data in conf/config.yaml and run `dvc repro preprocess`"
             )
-    return {key: float(model.params[key]) for key in ("model.pixel_divisor", "train.l2")}
+    try:
+        return {key: float(model.params[key]) for key in ("model.pixel_divisor", "train.l2")}
+    except KeyError as error:
+        raise UserError(f"run {model.id} has no param {error}: an earlier version made it, name another") from error
 
 
 def _optimum(objective: "Objective", classes: int, identity: dict[str, Any]) -> "Optimum":
@@ -104,15 +105,15 @@ def _optimum(objective: "Objective", classes: int, identity: dict[str, Any]) -> 
         return kept
     with iterations_bar(lbfgs.MAX_ITERATIONS) as bar:
 
-        def observe(iteration: int, value: float) -> None:
+        def report(iteration: int, value: float) -> None:
             bar.update()
             if iteration % REPORT_EVERY == 0 and not on_terminal():
                 line(f"iteration {iteration}: objective {value:.4f} nats")
 
-        optimum = lbfgs.minimum(objective, classes, observe)
+        optimum = lbfgs.minimum(objective, classes, report)
     optimum_file.write(path, identity, optimum)
     return optimum
 
 
 if __name__ == "__main__":
-    command_line.run(main, arguments())
+    command_line.run_command(main, arguments())
