@@ -16,7 +16,6 @@ MODEL = "import keras, pipeline.tracking.run, mlflow.keras, pipeline.model"
 IMPORTS = (
     "import dvc.cli, dvc.repo",
     *(f"import pipeline.{stage}" for stage in ("compose", "fetch", "preprocess")),
-    "import pipeline.optimum, scipy.optimize",
     f"import pipeline.train, pipeline.training.weight_images; {MODEL}",
     f"import pipeline.evaluate, pipeline.evaluation.figures, scipy.stats, sklearn.metrics; {MODEL}",
 )

@@ -1,9 +1,9 @@
-"""Compare runs: what differs in settings, data and code, and whether the difference in test error is real.
+"""Compare runs: which settings, data and code differ, and whether the difference in test error is significant.
 
 python -m pipeline.compare RUN RUN [...] [--markdown | --csv]
 
-The first run is what the others are held against, with McNemar's exact test on the same test images. A run that was
-not evaluated, or a model file, is asked for its predictions on prepared/.
+The first run is the baseline of McNemar's exact test, on the same test images. A run that was not evaluated, or a model
+file, predicts the test images in prepared/ now.
 """
 
 import argparse
@@ -22,54 +22,53 @@ def arguments() -> command_line.Parser:
     """The command line."""
     parser = command_line.Parser(__doc__ or "", "compare")
     parser.add_argument("runs", nargs="+", metavar="RUN", help=command_line.RUN)
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    form.add_argument("--csv", action="store_true", help="print comma-separated values")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    formats.add_argument("--csv", action="store_true", help="print comma-separated values")
     return parser
 
 
-def main(given: argparse.Namespace, config: Config) -> int:
-    """Print the table, and what it says of each run against the first."""
-    if len(given.runs) == 1:
+def main(args: argparse.Namespace, config: Config) -> int:
+    """Print the table, and a verdict on each run against the first."""
+    if len(args.runs) == 1:
         raise UserError("there is nothing to compare the run with: name two or more")
     from pipeline.comparison import table
 
-    compared = compare(given.runs, config)
+    compared = compare(args.runs, config)
     rows = table.rows(compared)
-    if given.csv:
+    if args.csv:
         sys.stdout.write(table.comma_separated(rows) + "\n")
         return 0
-    sys.stdout.write((table.markdown(rows) if given.markdown else table.text(rows)) + "\n\n")
+    sys.stdout.write((table.markdown(rows) if args.markdown else table.text(rows)) + "\n\n")
     first, *others = compared
     for other in others:
-        if other.paired is not None:
+        if other.test is not None:
             sys.stdout.write(table.verdict(first, other, config.promotion.significance) + "\n")
     return 0
 
 
-def compare(words: list[str], config: Config) -> "list[Compared]":
-    """Look all up, and test each against the first; what cannot be tested is told on stderr and left out."""
+def compare(names: list[str], config: Config) -> "list[Compared]":
+    """Look up the runs, and test each against the first; one that cannot be tested gets a warning on stderr."""
     from pipeline.comparison import answers
     from pipeline.comparison.table import Compared
     from pipeline.runs.lookup import Lookup
 
     lookup = Lookup(config)
-    subjects = [lookup.subject(word) for word in words]
-    found: list[Compared] = []
-    for subject in subjects:
-        own = paired = None
+    compared: list[Compared] = []
+    for run in [lookup.subject(name) for name in names]:
+        predictions = test = None
         try:
-            own = answers.of(lookup, subject, config)
-            if found and found[0].answers is not None:
-                paired = answers.paired(found[0].answers, own)
+            predictions = answers.predictions_for(lookup, run, config)
+            if compared and compared[0].predictions is not None:
+                test = answers.paired_test(compared[0].predictions, predictions)
         except StoreError:
             raise
         except UserError as error:
-            what = f"{'no test error of ' if own is None else ''}{subject.name}"
-            sys.stderr.write(f"warning: {what}: {without_passwords(str(error))}\n")
-        found.append(Compared(subject, own, paired))
-    return found
+            missing = "no test error of " if predictions is None else ""
+            sys.stderr.write(f"warning: {missing}{run.name}: {without_passwords(str(error))}\n")
+        compared.append(Compared(run, predictions, test))
+    return compared
 
 
 if __name__ == "__main__":
-    command_line.run(main, arguments())
+    command_line.run_command(main, arguments())

@@ -1,48 +1,119 @@
-"""Stage optimum: the minimum of the objective that train descends, as a figure to measure models by.
+"""Measure how far a model's training objective is above the least possible one.
 
 python -m pipeline.optimum
+python -m pipeline.optimum RUN
+
+The objective is the mean negative log-likelihood in nats + l2 * sum(W^2) over the training images in prepared/. It is
+convex, and L-BFGS minimizes it once for the data and the L2: outputs/optimum/ keeps the minimum. The run gets the
+metrics train/objective and train/objective_gap.
 """
 
-import logging
+import argparse
+import math
+import os
+from typing import TYPE_CHECKING, Any
 
-from pipeline.convex import lbfgs, optimum_file
-from pipeline.convex.objective import Objective
-from pipeline.core import app
-from pipeline.core.config import Config
-from pipeline.core.progress import iterations_bar, on_terminal
-from pipeline.data import prepared
+from pipeline.core.config import Config, params
+from pipeline.core.errors import UserError
+from pipeline.core.paths import MODELS
+from pipeline.core.progress import iterations_bar, line, on_terminal
+from pipeline.runs import command_line
 
-TOLD_EVERY = 50  # iterations, where no bar tells of them
+if TYPE_CHECKING:
+    from pipeline.convex.lbfgs import Optimum
+    from pipeline.convex.objective import Objective
+    from pipeline.runs.run_info import Subject
 
-log = logging.getLogger("pipeline.optimum")
+REPORT_EVERY = 50  # iterations, where there is no progress bar
 
 
-def optimum(config: Config) -> None:
-    """Write optimum/optimum.json for the training images, all of them."""
+def arguments() -> command_line.Parser:
+    """The command line."""
+    parser = command_line.Parser(__doc__ or "", "optimum")
+    parser.add_argument("run", nargs="?", metavar="RUN", default=str(MODELS), help=f"{command_line.RUN} (the default)")
+    return parser
+
+
+def main(args: argparse.Namespace, config: Config) -> int:
+    """Print the objective and its distance from the optimum, and log both to the run."""
+    from pipeline.convex.objective import Objective
+    from pipeline.data import prepared
+
     (train,) = prepared.read(config, "train")
-    objective = Objective(train, config.model.pixel_divisor, config.train.l2)
-    with iterations_bar(lbfgs.MOST_ITERATIONS) as bar:
+    classes = len(prepared.classes(config))
+    # TensorFlow and MLflow take seconds to import: only now that there are data.
+    from pipeline.model import keras_file
+    from pipeline.runs.lookup import Lookup
 
-        def observe(iteration: int, value: float) -> None:
+    lookup = Lookup(config)
+    model = lookup.subject(args.run)
+    weights = keras_file.weights(lookup.model_file(model))
+    identity = prepared.identity(config) | _settings(model, config)
+    shape = (train.pixels.shape[1], classes)
+    if [array.shape for array in weights] != [shape, shape[1:]]:
+        raise UserError(
+            f"{model.word} was trained on images of another size or on other classes than prepared/ holds "
+            f"({shape[0]} pixels, {classes} classes): name a model of these data"
+        )
+    objective = Objective(train, identity["model.pixel_divisor"], identity["train.l2"])
+    value = objective(*(array.astype("float64") for array in weights)).objective
+    if not math.isfinite(value):
+        raise UserError(f"{model.word} has an objective that is not finite, as if it had diverged: name another model")
+    optimum = _optimum(objective, classes, identity)
+    line(f"after {optimum.iterations} iterations: {optimum.description}")
+    gap = value - optimum.objective
+    at_least = "" if optimum.proven else "at least "
+    line(f"training objective {value:.4f} nats, {at_least}{gap:.4f} above the optimum ({optimum.objective:.4f})")
+    if model.run is not None:
+        lookup.client.log_metric(model.id, "train/objective", value)
+        lookup.client.log_metric(model.id, "train/objective_gap", gap)
+    return 0
+
+
+def _settings(model: "Subject", config: Config) -> dict[str, float]:
+    """The model's `pixel_divisor` and `l2` by their full keys: its run's, or conf/'s where no run made the file.
+
+    Raises:
+        UserError: the run was trained on other data than prepared/ holds.
+    """
+    from pipeline.data import prepared
+
+    if model.run is None:
+        return {"model.pixel_divisor": config.model.pixel_divisor, "train.l2": config.train.l2}
+    present = params(config) | {"data.md5": prepared.data_md5()}
+    recorded = model.params | {"data.md5": model.tags.get("data.md5", "")}
+    for key in prepared.identity(config):
+        if recorded.get(key) != present[key]:
+            raise UserError(
+                f"run {model.id} was trained on other data than prepared/ holds ({key}={recorded.get(key)} instead of "
+                f"{present[key]}): choose its data in conf/config.yaml and run `dvc repro preprocess`"
+            )
+    try:
+        return {key: float(model.params[key]) for key in ("model.pixel_divisor", "train.l2")}
+    except KeyError as error:
+        raise UserError(f"run {model.id} has no param {error}: an earlier version made it, name another") from error
+
+
+def _optimum(objective: "Objective", classes: int, identity: dict[str, Any]) -> "Optimum":
+    """The optimum from outputs/optimum/, or else from L-BFGS."""
+    from pipeline.convex import lbfgs, optimum_file
+
+    path = optimum_file.path_for(identity)
+    kept = optimum_file.read(path)
+    if kept is not None:
+        line(f"the optimum is that of {os.path.relpath(path)}")
+        return kept
+    with iterations_bar(lbfgs.MAX_ITERATIONS) as bar:
+
+        def report(iteration: int, value: float) -> None:
             bar.update()
-            if iteration % TOLD_EVERY == 0 and not on_terminal():
-                log.info("iteration %d: objective %.4f nats", iteration, value)
+            if iteration % REPORT_EVERY == 0 and not on_terminal():
+                line(f"iteration {iteration}: objective {value:.4f} nats")
 
-        found = lbfgs.minimum(objective, len(prepared.classes(config)), observe)
-    optimum_file.write(config, found)
-    log.info("after %d iterations: %s", found.iterations, _told(found))
-
-
-def _told(found: lbfgs.Optimum) -> str:
-    if found.objective == 0:
-        return "no image is wrong, so that the objective's infimum is 0 nats, which no weights attain"
-    if found.proven:
-        return f"optimum {found.objective:.4f} nats, proven to be at least {found.lower_bound:.4f}"
-    if found.iterations < lbfgs.MOST_ITERATIONS:
-        return f"optimum {found.objective:.4f} nats, not proven: the objective falls no further than it is rounded"
-    fall = f"{found.last_fall:.5f} less than {lbfgs.WINDOW} iterations before"
-    return f"lowest objective {found.objective:.4f} nats, {fall}: the optimum is not proven"
+        optimum = lbfgs.minimum(objective, classes, report)
+    optimum_file.write(path, identity, optimum)
+    return optimum
 
 
 if __name__ == "__main__":
-    app.run(optimum)
+    command_line.run_command(main, arguments())

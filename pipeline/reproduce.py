@@ -1,9 +1,9 @@
-"""Do a run again from what it tells of itself, in a temporary worktree, and say whether the same comes out.
+"""Repeat a run's training in a temporary worktree, and compare the two models.
 
 python -m pipeline.reproduce RUN
 
-Commit, uncommitted changes, settings and data are the run's; the installed packages are those of now. Exit code 1 says
-that another model came out.
+Commit, uncommitted changes, settings and data are those of the run; the installed packages are the present ones. Exit
+code 1: the model is another one.
 """
 
 import argparse
@@ -30,45 +30,46 @@ def arguments() -> command_line.Parser:
     return parser
 
 
-def main(given: argparse.Namespace, config: Config) -> int:
-    """Train again, and tell."""
+def main(args: argparse.Namespace, config: Config) -> int:
+    """Train again, and print the verdict."""
     from pipeline.reproduction import verdict, worktree
     from pipeline.runs.lookup import Lookup
     from pipeline.runs.run_info import Subject
     from pipeline.tracking import provenance
 
     lookup = Lookup(config)
-    run = Subject(given.run, lookup.run(given.run))
+    run = Subject(args.run, lookup.run(args.run))
     assert run.run is not None
-    check(run)
+    _check_reproducible(run)
     model = lookup.model_file(run)
-    composed, history = (_needed(lookup, run, name) for name in (f"{provenance.FOLDER}/config.yaml", "history.csv"))
+    settings, history = (_required(lookup, run, name) for name in (f"{provenance.FOLDER}/config.yaml", "history.csv"))
     diff = lookup.artifact(run.run, f"{provenance.FOLDER}/{provenance.DIFF}")
-    with worktree.checked_out(run.tags["git.commit"], diff) as tree:
-        line(f"commit {run.tags['git.commit']}{_changes(run, diff)}")
-        tree.configure(composed.read_text(encoding="utf-8"))
-        line(f"data {run.tags['data.md5']} from {tree.get_data(run.tags['data.md5'])}")
+    commit, md5 = run.tags["git.commit"], run.tags["data.md5"]
+    with worktree.checked_out(commit, diff) as tree:
+        line(f"commit {commit}{_changes(run, diff)}")
+        tree.configure(settings.read_text(encoding="utf-8"))
+        line(f"data {md5} from {tree.get_data(md5)}")
         line("training")
-        found = verdict.judge(model, history, tree.train(), run.tags.get("model.sha256", ""))
-    line(f"run {run.id} ({run.name}) is {found.told}")
+        result = verdict.judge(model, history, tree.train(), run.tags.get("model.sha256", ""))
+    line(f"run {run.id} ({run.name}) is {result.message}")
     lock = lookup.artifact(run.run, f"{provenance.FOLDER}/{LOCK.name}")
-    if not found.same and lock is not None and LOCK.is_file() and sha256(lock) != sha256(LOCK):
-        line(f"its packages were others: {LOCK.name} was not what it is now")
-    return 0 if found.same else 1
+    if not result.same and lock is not None and LOCK.is_file() and sha256(lock) != sha256(LOCK):
+        line(f"the run had other packages: {LOCK.name} has changed since")
+    return 0 if result.same else 1
 
 
-def check(run: "Subject") -> None:
-    """Refuse a run that cannot be done again.
+def _check_reproducible(run: "Subject") -> None:
+    """Refuse a run that cannot be repeated.
 
     Raises:
-        UserError: it is a sweep, has not finished, or does not tell which commit it is of.
+        UserError: the run is a sweep, has not finished, or has no tag git.commit.
     """
     if run.is_sweep:
         raise UserError(f"run {run.id} is a sweep: name one of its runs")
     if run.status != "FINISHED":
-        raise UserError(f"run {run.id} is {run.status}: there is no result to come to again")
+        raise UserError(f"run {run.id} is {run.status}: there is no result to reproduce, name a finished run")
     if "git.commit" not in run.tags:
-        raise UserError(f"run {run.id} does not tell its commit: it was made where there was no Git repository")
+        raise UserError(f"run {run.id} has no tag git.commit: it was made where there was no Git repository")
 
 
 def _changes(run: "Subject", diff: "Path | None") -> str:
@@ -77,12 +78,12 @@ def _changes(run: "Subject", diff: "Path | None") -> str:
     return " without changes that were not committed: the run has kept none" if run.tags["git.dirty"] == "true" else ""
 
 
-def _needed(lookup: "Lookup", run: "Subject", name: str) -> "Path":
+def _required(lookup: "Lookup", run: "Subject", name: str) -> "Path":
     path = lookup.artifact(run.run, name)
     if path is None:
-        raise UserError(f"run {run.id} has no {name}: it was made by an earlier version, or its files are gone")
+        raise UserError(f"run {run.id} has no {name}: an earlier version made the run, or its files are gone")
     return path
 
 
 if __name__ == "__main__":
-    command_line.run(main, arguments())
+    command_line.run_command(main, arguments())

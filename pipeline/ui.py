@@ -1,4 +1,4 @@
-"""Show the runs in MLflow's UI, on this machine alone, until Ctrl-C.
+"""Show the runs in MLflow's UI, on this machine only, until Ctrl-C.
 
 python -m pipeline.ui
 """
@@ -13,37 +13,37 @@ from pipeline.core.config import Config
 from pipeline.core.errors import Terminated, UserError
 from pipeline.runs import command_line
 
-# MLflow's jobs about language models take most of its start, and end with tracebacks.
+# MLflow's background jobs for language models take most of its start, and print tracebacks at the end.
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
 
 
 def arguments() -> command_line.Parser:
     """The command line."""
     parser = command_line.Parser(__doc__ or "", "ui")
-    parser.add_argument("--port", type=int, help="another one than 5001")
+    parser.add_argument("--port", type=int, help="5001 by default")
     return parser
 
 
-def show(given: Namespace, config: Config) -> int:
-    """Tell where the charts are, and serve them where the store is no server that does so itself.
+def main(args: Namespace, config: Config) -> int:
+    """Print links to the charts, and serve MLflow's UI unless the store is a server, which has its own.
 
     Raises:
-        UserError: there is nothing to show, or the port is taken.
+        UserError: there is no store, or the port is taken.
     """
     from pipeline.runs import charts
     from pipeline.runs.lookup import Lookup
 
-    found = Lookup(config)
-    served, port = charts.is_server(found.uri), charts.PORT if given.port is None else given.port
-    if not served:
-        _check_free(charts.LOOPBACK, port)
-    for name, link in charts.links(found.client, charts.address(found.uri, port)):
+    lookup = Lookup(config)
+    is_server, port = charts.is_server(lookup.uri), charts.PORT if args.port is None else args.port
+    if not is_server:
+        _check_port(charts.LOOPBACK, port)
+    for name, link in charts.links(lookup.client, charts.address(lookup.uri, port)):
         sys.stdout.write(f"{name}: {link}\n")
     sys.stdout.flush()
-    return 0 if served else _serve(found.uri, charts.LOOPBACK, port)
+    return 0 if is_server else _serve(lookup.uri, charts.LOOPBACK, port)
 
 
-def _check_free(host: str, port: int) -> None:
+def _check_port(host: str, port: int) -> None:
     if not 0 < port < 1 << 16:
         raise UserError(f"--port {port} is not allowed: it must be 1 to 65535")
     try:
@@ -51,19 +51,19 @@ def _check_free(host: str, port: int) -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise UserError(
-            f"port {port} cannot be used ({reason}): end what listens there, perhaps another `make ui`, or choose "
-            "another one: python -m pipeline.ui --port 5011"
+            f"port {port} cannot be used ({reason}): stop the program that listens there, perhaps another `make ui`, "
+            "or choose another port: python -m pipeline.ui --port 5011"
         ) from error
 
 
 def _serve(uri: str, host: str, port: int) -> int:
-    """Run MLflow's UI until it ends or a signal comes, and give its exit code."""
-    where = ["--host", host, "--port", str(port)]
-    plain = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    store = {"MLFLOW_BACKEND_STORE_URI": uri}  # everybody sees arguments, and it may have a password
-    # In a session of its own it does not hear Ctrl-C, at which it would print tracebacks.
+    """Run MLflow's UI until it ends or a signal arrives, and return its exit code."""
+    address = ["--host", host, "--port", str(port)]
+    options = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    store = {"MLFLOW_BACKEND_STORE_URI": uri}  # may hold a password, and arguments are visible to every user
+    # In its own session the server gets no Ctrl-C, at which it would print tracebacks.
     with subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "ui", *where, *plain],
+        [sys.executable, "-m", "mlflow", "ui", *address, *options],
         env={**os.environ, **QUIET, **store},
         start_new_session=True,
     ) as server:
@@ -77,4 +77,4 @@ def _serve(uri: str, host: str, port: int) -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(show, arguments())
+    command_line.run_command(main, arguments())

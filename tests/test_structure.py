@@ -34,7 +34,7 @@ ROOMS = {
     "comparison": {"core", "data", "evaluation", "model", "runs"},
     "convex": {"core", "data"},
     "recognition": {"core", "model"},
-    "reporting": {"core", "evaluation", "runs"},
+    "reporting": {"core", "drawing", "evaluation", "runs"},
     "reproduction": {"core", "model"},
 }
 

@@ -1,4 +1,4 @@
-"""What `python -m pipeline.ui` lets other users of the machine see; tests/end_to_end/test_ui.py has the rest."""
+"""The command ui hides passwords from other users of the machine; tests/end_to_end/test_ui.py has the rest."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline import ui
 
 
 def test_password_of_a_store_is_no_argument_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments stand in the list of processes for everybody; the environment does not."""
+    """Every user can read the arguments of a process, but not its environment."""
     python = tmp_path / "python"
     python.write_text(
         f'#!/bin/sh\necho "$@" > "{tmp_path}/seen"\necho "$MLFLOW_BACKEND_STORE_URI" > "{tmp_path}/kept"\n'

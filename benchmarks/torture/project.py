@@ -14,7 +14,7 @@ from mlflow.entities import Run
 from pipeline.core.atomic import sha256
 from pipeline.core.paths import ROOT
 
-OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "optimum", "models", "reports")
+OUTPUTS = ("params.yaml", "downloads", "data", "prepared", "models", "reports")
 MODEL = "models/model.keras"
 # Each training is a run of its own, and one that was killed leaves what its run has not got.
 OTHERS = ("models/run_id", "models/train.log", "models/.hydra", "models/unwritten", "reports/unwritten")

@@ -16,7 +16,7 @@ from benchmarks.torture.report import Report
 from pipeline.core.atomic import sha256
 
 KILLS = 200
-STAGES = ("compose", "fetch", "data.dvc", "preprocess", "optimum", "train", "evaluate")
+STAGES = ("compose", "fetch", "data.dvc", "preprocess", "train", "evaluate")
 MENDED = "`dvc repro` refused, and `make repro` went on"
 REFUSED = "`make repro` refused"
 FAULTS = (

@@ -1,1 +1,1 @@
-"""Models beside one another: what differs, and whether it matters."""
+"""Compares models: which settings differ, and whether the difference in test error is significant."""

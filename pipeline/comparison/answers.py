@@ -1,8 +1,7 @@
-"""What a model said of each test image."""
+"""The classes that a model predicts for the test images."""
 
 import csv
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from pipeline.runs.lookup import Lookup
     from pipeline.runs.run_info import Subject
 
-FILE = "predictions.csv"  # of a run that was evaluated
+FILE = "predictions.csv"  # an artifact of evaluated runs
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Labels and predicted classes, (N,) each, of the first N test images."""
+    """Labels and predicted classes of the first N test images, (N,) each."""
 
     labels: npt.NDArray[np.intp]
     predicted: npt.NDArray[np.intp]
@@ -33,44 +32,44 @@ class Answers:
         return np.not_equal(self.labels, self.predicted)
 
 
-def read(path: Path) -> Answers:
-    """The file that evaluate wrote."""
+def evaluated(lookup: "Lookup", run: "Subject") -> Answers | None:
+    """The predictions that evaluate kept in the run; None if there are none."""
+    path = lookup.artifact(run.run, FILE) if run.run else None
+    if path is None:
+        return None
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return Answers(*(np.array([int(row[column]) for row in rows]) for column in ("label", "predicted")))
 
 
-def of(lookup: "Lookup", subject: "Subject", config: Config) -> Answers:
-    """Those that the run was evaluated with, or else those of its model on the prepared test set.
+def predictions_for(lookup: "Lookup", run: "Subject", config: Config) -> Answers:
+    """The predictions that evaluate kept in the run, or else those of its model for the prepared test images.
 
     Raises:
-        UserError: it was not evaluated, and prepared/ holds other data than it was trained on, or it has no model.
+        UserError: a run that was not evaluated was trained on other data than prepared/ holds, or has no model.
     """
-    path = lookup.artifact(subject.run, FILE) if subject.run else None
-    if path is not None:
-        return read(path)
+    if (kept := evaluated(lookup, run)) is not None:
+        return kept
     (test,) = prepared.read(config, "test")
-    if subject.run and subject.tags.get("data.md5") != prepared.data_md5():
-        raise UserError(f"{subject.word} was not evaluated, and prepared/ holds other data than it was trained on")
+    if run.run and run.tags.get("data.md5") != prepared.data_md5():
+        raise UserError(f"{run.word} was not evaluated, and prepared/ holds other data than it was trained on")
     # TensorFlow takes seconds to import: only now that it is needed.
     from pipeline.model import keras_file, softmax
 
-    model = keras_file.load(lookup.model_file(subject))
-    if model.input_shape[1] != test.pixels.shape[1]:
-        raise UserError(
-            f"{subject.word} reads images of {model.input_shape[1]} pixels, and those in prepared/ have "
-            f"{test.pixels.shape[1]}"
-        )
+    model = keras_file.load(lookup.model_file(run))
+    expected, pixels = model.input_shape[1], test.pixels.shape[1]
+    if expected != pixels:
+        raise UserError(f"{run.word} reads images of {expected} pixels, and those in prepared/ have {pixels}")
     return Answers(test.labels.astype(np.intp), softmax.predict_logits(model, test.pixels).argmax(axis=1))
 
 
-def paired(first: Answers, second: Answers) -> McNemar:
-    """McNemar's test on the images that both have seen.
+def paired_test(first: Answers, second: Answers) -> McNemar:
+    """McNemar's test on the images that both have.
 
     Raises:
-        UserError: these are not the same images.
+        UserError: the images are not the same.
     """
-    both = min(len(first.labels), len(second.labels))  # one may have left out a last, partial minibatch
-    if not both or (first.labels[:both] != second.labels[:both]).any():
+    common = min(len(first.labels), len(second.labels))  # one run may have dropped a last, partial minibatch
+    if not common or (first.labels[:common] != second.labels[:common]).any():
         raise UserError("it was tested on other images than the first")
-    return mcnemar(first.wrong[:both], second.wrong[:both])
+    return mcnemar(first.wrong[:common], second.wrong[:common])

@@ -1,1 +1,1 @@
-"""The training objective of softmax regression and its minimum, below which no training can come: NumPy and SciPy."""
+"""The training objective of softmax regression and its minimum, a lower limit for any training: NumPy and SciPy."""

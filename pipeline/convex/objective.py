@@ -13,24 +13,25 @@ from scipy import sparse
 from pipeline.data.images import LabelledImages, Labels
 from pipeline.data.rows import take
 
-BLOCK = 2000  # images that a thread works on at a time: as float32 they nearly stay in the processor's cache
-MOST_PIXELS = 4096  # of an image whose covariances are looked at: their eigenvectors take seconds, and 128 MB
-FLOOR = 2e-4  # of the largest variance, added to all: directions that hardly vary would drown in rounding
+BLOCK = 2000  # images that a thread takes at a time: as float32 they nearly fit into the processor's cache
+MAX_PIXELS = 4096  # of an image: the eigenvectors of the covariance take seconds, and 128 MB
+FLOOR = 2e-4  # of the largest variance, added to all: rounding would dominate directions with hardly any variance
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
-Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 class Value(NamedTuple):
-    """The objective, its gradients by W (pixels, classes) and b (classes,), and the images' smallest margin.
+    """The objective, its gradients by W (pixels, classes) and b (classes,), and the smallest margin of an image.
 
-    A margin is the true class's score less the best other one: where the smallest is above 0, no image is wrong.
+    A margin is the logit of the true class minus the largest other one: if all are above 0, every image is classified
+    correctly.
     """
 
     objective: float
-    by_weights: Doubles
-    by_bias: Doubles
+    weights_gradient: Doubles
+    bias_gradient: Doubles
     margin: float
 
 
@@ -45,36 +46,38 @@ class Objective:
     def __call__(self, weights: Doubles, bias: Doubles) -> Value:
         """The value at W (pixels, classes) and b (classes,); the products are float32, as in training."""
         scaled, offset = (weights / self.divisor).astype(np.float32), bias.astype(np.float32)
-        parts = self._each(lambda pixels, labels: _sums(pixels, labels, scaled, offset))
-        loss, by_weights, by_bias, margin = next(parts)
-        for part in parts:
-            loss, by_weights, by_bias = loss + part.objective, by_weights + part.by_weights, by_bias + part.by_bias
-            margin = min(margin, part.margin)
+        blocks = self._for_each_block(lambda pixels, labels: _sums(pixels, labels, scaled, offset))
+        loss, weights_gradient, bias_gradient, margin = next(blocks)
+        for block in blocks:
+            loss += block.objective
+            weights_gradient += block.weights_gradient
+            bias_gradient += block.bias_gradient
+            margin = min(margin, block.margin)
         images = len(self.data)
         return Value(
             loss / images + self.l2 * float((weights**2).sum()),
-            by_weights / (images * self.divisor) + 2 * self.l2 * weights,
-            by_bias / images,
+            weights_gradient / (images * self.divisor) + 2 * self.l2 * weights,
+            bias_gradient / images,
             margin,
         )
 
-    def lower_bound(self, found: Value) -> float:
-        """What the minimum is proven not to be below, where b is the best for W.
+    def lower_bound(self, value: Value) -> float:
+        """A proven lower bound of the minimum, if b is the best one for W.
 
         With l2 the objective is strongly convex in W, with modulus 2 * l2: it is at most |gradient|^2 / (4 * l2) above
         its minimum (Boyd and Vandenberghe, "Convex optimization", 2004, equation 9.9). A likelihood is at most 1.
         """
         if self.l2 == 0:
             return 0.0
-        return max(0.0, found.objective - float((found.by_weights**2).sum()) / (4 * self.l2))
+        return max(0.0, value.objective - float((value.weights_gradient**2).sum()) / (4 * self.l2))
 
     def coordinates(self, classes: int) -> tuple[Doubles, Any]:
         """The mean of x (pixels,), and a basis (pixels, pixels) in which the Hessian at W = 0 is nearly the identity.
 
-        That Hessian is the covariance of x, divided by the number of classes, + 2 * l2. Of large images only its
-        diagonal is looked at, and the basis is sparse.
+        That Hessian is the covariance of x, divided by the number of classes, + 2 * l2. For large images only its
+        diagonal is computed, and the basis is sparse.
         """
-        if self.data.pixels.shape[1] > MOST_PIXELS:
+        if self.data.pixels.shape[1] > MAX_PIXELS:
             mean, squares = self._means(lambda pixels: (pixels**2).sum(axis=0, dtype=np.float64))
             scale = 1 / np.sqrt(self._curvature((squares - mean**2) / self.divisor**2, classes))
             return mean / self.divisor, sparse.diags_array(scale)
@@ -83,43 +86,48 @@ class Objective:
         variances, directions = np.linalg.eigh(covariance)
         return mean / self.divisor, directions / np.sqrt(self._curvature(variances, classes))
 
-    def _means(self, second: Callable[[Floats], npt.NDArray[Any]]) -> tuple[Doubles, Doubles]:
-        """The mean of the pixels (pixels,), and that of what `second` sums over a block's images."""
-        sums = self._each(lambda pixels, _: (pixels.sum(axis=0, dtype=np.float64), second(pixels)))
-        total, products = next(sums)
-        for more, squares in sums:
-            total, products = total + more, products + squares.astype(np.float64)
-        return total / len(self.data), products / len(self.data)
+    def _means(self, second_moments: Callable[[Floats], npt.NDArray[Any]]) -> tuple[Doubles, Doubles]:
+        """The mean of the pixels (pixels,), and of the second moments, which the function sums over a block."""
+        sums = self._for_each_block(
+            lambda pixels, _: (pixels.sum(axis=0, dtype=np.float64), second_moments(pixels).astype(np.float64))
+        )
+        first, second = next(sums)
+        for more_first, more_second in sums:
+            first, second = first + more_first, second + more_second
+        return first / len(self.data), second / len(self.data)
 
     def _curvature(self, variances: Doubles, classes: int) -> Doubles:
         return np.asarray((np.maximum(variances, 0) + FLOOR * variances.max()) / classes + 2 * self.l2)
 
-    def _each(self, compute: Callable[[Floats, Labels], Part]) -> Iterator[Part]:
-        """What is computed of each block's pixels, float32 (images, pixels), and labels, in the blocks' order."""
+    def _for_each_block(self, function: Callable[[Floats, Labels], Result]) -> Iterator[Result]:
+        """Call the function with the pixels, float32 (images, pixels), and labels of each block; results in order."""
 
-        def part(start: int) -> Part:
+        def call(start: int) -> Result:
             rows = np.arange(start, min(start + BLOCK, len(self.data)), dtype=np.int32)
             pixels = take(self.data.images, rows).reshape(len(rows), -1).astype(np.float32)
-            return compute(pixels, self.data.labels[rows])
+            return function(pixels, self.data.labels[rows])
 
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            yield from threads.map(part, range(0, len(self.data), BLOCK))
+            yield from threads.map(call, range(0, len(self.data), BLOCK))
 
 
 def _sums(pixels: Floats, labels: Labels, weights: Floats, bias: Floats) -> Value:
-    """A block's sums of losses and of their gradients, and its smallest margin."""
+    """The sums of a block's losses and gradients, and its smallest margin."""
     true = np.arange(len(labels)), labels
-    scores = pixels @ weights + bias
-    own = scores[true]
-    scores[true] = -np.inf
-    others = scores.max(axis=1)
-    scores[true] = own
-    top = np.maximum(own, others)
-    exponentials = np.exp(scores - top[:, None])
+    logits = pixels @ weights + bias
+    true_logits = logits[true]
+    logits[true] = -np.inf
+    other_logits = logits.max(axis=1)
+    logits[true] = true_logits
+    top = np.maximum(true_logits, other_logits)
+    exponentials = np.exp(logits - top[:, None])
     sums = exponentials.sum(axis=1)
-    losses = top - own + np.log(sums)
+    losses = top - true_logits + np.log(sums)
     residuals = exponentials / sums[:, None]
     residuals[true] -= 1
-    by_weights, by_bias = pixels.T @ residuals, residuals.sum(axis=0)
-    margin = float((own - others).min())
-    return Value(float(losses.sum(dtype=np.float64)), by_weights.astype(np.float64), by_bias.astype(np.float64), margin)
+    return Value(
+        float(losses.sum(dtype=np.float64)),
+        (pixels.T @ residuals).astype(np.float64),
+        residuals.sum(axis=0).astype(np.float64),
+        float((true_logits - other_logits).min()),
+    )

@@ -1,41 +1,31 @@
-"""optimum/optimum.json: the optimum, and what it is the optimum of."""
+"""The optima that are known: outputs/optimum/, a file for each training set and objective."""
 
+import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline.convex.lbfgs import Optimum
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config
-from pipeline.core.errors import UserError
-from pipeline.core.paths import OPTIMUM
-from pipeline.data import prepared
+from pipeline.core.paths import home
 
 
-def write(config: Config, found: Optimum) -> None:
-    """Write the file."""
-    write_text(OPTIMUM, json.dumps({"made_from": _identity(config)} | found._asdict(), indent=2) + "\n")
+def path_for(identity: Mapping[str, Any]) -> Path:
+    """The file for an objective: `identity` has the data's hash and split, `model.pixel_divisor` and `train.l2`."""
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return home() / "outputs" / "optimum" / f"{digest[:16]}.json"
 
 
-def read(config: Config) -> Optimum:
-    """Read the file.
+def write(path: Path, identity: Mapping[str, Any], optimum: Optimum) -> None:
+    """Write the optimum, with the identity of its objective for whoever opens the file."""
+    write_text(path, json.dumps({"made_from": identity} | optimum._asdict(), indent=2) + "\n")
 
-    Raises:
-        UserError: there is none, or it is of another objective than the configuration's.
-    """
-    if not OPTIMUM.is_file():
-        raise UserError(f"{OPTIMUM} is not there: run `dvc repro optimum`")
+
+def read(path: Path) -> Optimum | None:
+    """Read the optimum; None where the file is missing or damaged, so that the optimum is searched again."""
     try:
-        found = json.loads(OPTIMUM.read_text(encoding="utf-8"))
-        made_from = found.pop("made_from")
-        optimum = Optimum(**found)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{OPTIMUM} is damaged ({error}): run `dvc repro --force optimum`") from error
-    if made_from != _identity(config):
-        raise UserError(f"{OPTIMUM} is of other data, pixel_divisor or l2 than asked for: run `dvc repro optimum`")
-    return optimum
-
-
-def _identity(config: Config) -> dict[str, Any]:
-    """What decides the optimum, by its full keys."""
-    settings = {"model.pixel_divisor": config.model.pixel_divisor, "train.l2": config.train.l2}
-    return prepared.identity(config) | settings
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Optimum(**{name: content[name] for name in Optimum._fields})
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None

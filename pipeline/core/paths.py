@@ -14,7 +14,6 @@ LOCK = ROOT / "requirements.lock"
 PREPARED = ROOT / "prepared"
 MODELS = ROOT / "models"
 REPORTS = ROOT / "reports"
-OPTIMUM = ROOT / "optimum" / "optimum.json"
 
 
 def home() -> Path:

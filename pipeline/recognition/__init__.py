@@ -1,1 +1,1 @@
-"""Pictures of single digits, prepared like MNIST and classified."""
+"""Prepares pictures of single digits like MNIST, and classifies them."""

@@ -1,4 +1,4 @@
-"""A model that reads images: what it takes is checked, what it gives are probabilities."""
+"""A model that classifies images."""
 
 import math
 from pathlib import Path
@@ -11,10 +11,10 @@ from pipeline.model import keras_file, metrics, softmax
 
 
 class Reader:
-    """The model in a `.keras` file; `name` is what the user calls it.
+    """The model in a `.keras` file; `name` is the user's name for it, for errors.
 
     Raises:
-        UserError: it is missing, is no softmax regression on square images, or has weights that are not finite.
+        UserError: the file is missing, is no softmax regression on square images, or has weights that are not finite.
     """
 
     def __init__(self, path: Path, name: str) -> None:

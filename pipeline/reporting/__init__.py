@@ -1,1 +1,1 @@
-"""Pages that tell of runs."""
+"""HTML pages about runs and sweeps."""

@@ -1,4 +1,4 @@
-"""Files as text within a page."""
+"""Files as text in a page."""
 
 import base64
 from collections.abc import Sequence
@@ -6,30 +6,30 @@ from pathlib import Path
 from typing import TypeVar
 
 TYPES = {".png": "image/png", ".webp": "image/webp"}
-MOST_LETTERS = 20_000  # of a text: some ten printed pages
+MAX_CHARACTERS = 20_000  # of a text: about ten printed pages
 
 Item = TypeVar("Item")
 
 
 def image(path: Path | None) -> str | None:
-    """The image file as a data: URI; None where there is no file."""
+    """The image file as a data: URI; None if there is no file."""
     if path is None:
         return None
     return f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
 def text(path: Path | None) -> str | None:
-    """The file's text, cut where it is long; None where there is no file."""
+    """The file's text, truncated if it is long; None if there is no file."""
     if path is None:
         return None
     whole = path.read_bytes().decode("utf-8", errors="replace")
-    if len(whole) <= MOST_LETTERS:
+    if len(whole) <= MAX_CHARACTERS:
         return whole
-    return f"{whole[:MOST_LETTERS]}\n... and {len(whole) - MOST_LETTERS} characters more"
+    return f"{whole[:MAX_CHARACTERS]}\n... and {len(whole) - MAX_CHARACTERS} characters more"
 
 
-def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of the items, evenly spread, the first and the last among them."""
-    if len(items) <= most:
+def spread(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most `limit` items (2 or more), evenly spread, including the first and the last."""
+    if len(items) <= limit:
         return list(items)
-    return [items[round(number * (len(items) - 1) / (most - 1))] for number in range(most)]
+    return [items[round(number * (len(items) - 1) / (limit - 1))] for number in range(limit)]

@@ -1,7 +1,7 @@
-"""A page as HTML: one file, to which nothing from elsewhere belongs.
+"""Renders a page as one self-contained HTML file.
 
-Jinja2 escapes every value. Script and style are this folder's own files, and the page's Content-Security-Policy allows
-them by their hashes, images as data: URIs, and nothing else.
+Jinja2 escapes every value. The page's Content-Security-Policy allows the script and the style in this folder by their
+hashes, images as data: URIs, and nothing else.
 """
 
 import base64
@@ -28,11 +28,12 @@ def render(page: Single | Sweep, written: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "local": local, "lasted": lasted}
-    style, script = (_own(FOLDER / name) for name in ("page.css", "steps.js"))
+    environment.filters |= {"percent": percent, "local": local, "duration": duration}
+    code = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "steps.js"))
+    style, script = map(Markup, code)  # not escaped: constant files, into which no value is inserted
     return environment.get_template("page.html.j2").render(
         page=page,
-        account=page.account,
+        stored_run=page.stored_run,
         figures=FIGURES,
         written=written,
         style=style,
@@ -52,17 +53,12 @@ def local(moment: datetime) -> str:
     return moment.isoformat(sep=" ", timespec="seconds")
 
 
-def lasted(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """As `5.7 s` or `2 min 13 s`."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:.0f}{SPACE}min {int(rest)}{SPACE}s" if minutes else f"{rest:.1f}{SPACE}s"
 
 
-def _own(path: Path) -> Markup:
-    """A file of this folder, as it is."""
-    return Markup(path.read_text(encoding="utf-8"))  # noqa: S704 - no value goes into it
-
-
 def _hash(text: str) -> str:
-    """As a Content-Security-Policy names what it allows."""
+    """A source of a Content-Security-Policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""Where a run came from, as names and values."""
+"""A run's provenance as names and values."""
 
 from collections.abc import Iterator
 
@@ -17,30 +17,21 @@ NAMES = {
     "model.sha256": "SHA-256 of the model file",
     "output_dir": "folder",
 }
-LEFT_OUT = {
-    "failure",
-    "git.dirty",
-    "best_run_id",
-    "process",
-}  # tags that the page shows elsewhere, or say nothing later
+OMITTED = {"failure", "git.dirty", "best_run_id", "process"}  # tags that the page shows elsewhere, or that are obsolete
 
 
-def rows(account: Account, lock: str | None = None) -> Rows:
-    """What the run's tags and inputs tell; `lock` is the SHA-256 of its dependencies' lock."""
-    return list(_rows(account, lock))
-
-
-def _rows(account: Account, lock: str | None) -> Iterator[tuple[str, str]]:
-    tags = account.tags
+def rows(run: Account, lock: str | None = None) -> Iterator[tuple[str, str]]:
+    """The run's tags and inputs; `lock` is the SHA-256 of its requirements.lock."""
+    tags = run.tags
     for tag, name in NAMES.items():
         if tag in tags:
             dirty = " and changes that were not committed" if tags.get("git.dirty") == "true" else ""
             yield name, tags[tag] + (dirty if tag == "git.commit" else "")
     if lock:
         yield "SHA-256 of requirements.lock", lock
-    for data in account.datasets:
+    for data in run.datasets:
         yield f"data for {data.use}" if data.use else "data", f"{data.name}, digest {data.digest}"
-    if account.sweep:
-        yield "run of its sweep", account.sweep
-    others = sorted(set(tags) - set(NAMES) - LEFT_OUT)
+    if run.sweep:
+        yield "run of its sweep", run.sweep
+    others = sorted(set(tags) - set(NAMES) - OMITTED)
     yield from ((tag, tags[tag]) for tag in others if not tag.startswith("mlflow."))

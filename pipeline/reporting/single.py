@@ -1,4 +1,4 @@
-"""What a page tells of one training run."""
+"""The content of a page about a training run."""
 
 import csv
 import re
@@ -11,32 +11,32 @@ from pipeline.reporting import embedding, provenance
 from pipeline.reporting.provenance import Rows
 from pipeline.runs.stored_run import Account
 
-MOST_STEPS = 30  # of the weight images: about 25 kB each
-STEP = re.compile(r"weights\+step\+(\d+)\+.*\.png")  # as MLflow names the images of a series
-SURROUNDINGS = ("data.files.", "data.sources", "tracking.")
+MAX_STEPS = 30  # weight images of about 25 kB
+STEP = re.compile(r"weights\+step\+(\d+)\+.*\.png")  # MLflow's name of an image in a series
+ENVIRONMENT = ("data.files.", "data.sources", "tracking.")
 CURVES = ("train/loss", "train/error", "valid/loss", "valid/error")
 MEASURES = ("precision", "recall", "f1")
 
 
 class Figure(NamedTuple):
-    """A figure that evaluating makes; a wide one has a row of the page for itself."""
+    """A figure of stage evaluate; a wide one fills a row of the page."""
 
     name: str
     title: str
-    told: str
+    caption: str
     wide: bool
 
 
 FIGURES = (
-    Figure("confusion", "Confusion", "How many test images of each class were taken for which.", wide=True),
-    Figure("mistakes", "Mistakes", "The test images that the model is most sure of, and wrong.", wide=False),
-    Figure("calibration", "Calibration", "How often predictions of each probability are right.", wide=False),
+    Figure("confusion", "Confusion", "Number of test images by true and predicted class.", wide=True),
+    Figure("mistakes", "Mistakes", "The misclassified test images with the highest probabilities.", wide=False),
+    Figure("calibration", "Calibration", "The fraction of correct predictions by their probability.", wide=False),
     Figure("classes", "Classes", "Precision, recall and F1 of each class on the test set.", wide=True),
 )
 
 
 class Best(NamedTuple):
-    """The best epoch on the validation set; a run that has not finished has no loss of it."""
+    """The best epoch on the validation set; an unfinished run has no loss for it."""
 
     epoch: int
     error: float
@@ -52,59 +52,59 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Single:
-    """A run, and its files as data: URIs or texts; None or absent is what it does not have."""
+    """A run, and its files as data: URIs or texts; a missing file is None or absent."""
 
-    account: Account
+    stored_run: Account
     epochs: int
     best: Best | None
     curves: str | None
     weights: str | None
     steps: list[Step]
     figures: dict[str, str]
-    classes: list[tuple[str, list[float]]]  # name; precision, recall and F1 of each
+    classes: list[tuple[str, list[float]]]  # name; precision, recall and F1
     provenance: Rows
     settings: Rows  # that determine the result
-    surroundings: Rows  # the other ones
+    environment: Rows  # the other ones
     config: str | None
     diff: str | None
 
 
-def read(account: Account, folder: Path) -> Single:
-    """Gather it from the store; the folder is for pictures that are drawn here."""
-    found = {figure.name: embedding.image(account.artifact(f"figures/{figure.name}.png")) for figure in FIGURES}
-    params = sorted(account.params.items())
-    lock = account.artifact("provenance/requirements.lock")
+def read(run: Account, folder: Path) -> Single:
+    """Read the run from the store; figures are drawn into the folder if the run lacks them."""
+    figures = {figure.name: embedding.image(run.artifact(f"figures/{figure.name}.png")) for figure in FIGURES}
+    params = sorted(run.params.items())
+    lock = run.artifact("provenance/requirements.lock")
     return Single(
-        account,
-        epochs=max((step for step, _ in account.history("train/loss")), default=0),
-        best=_best(account),
-        curves=_curves(account, folder),
-        weights=embedding.image(account.artifact("weights.png")),
-        steps=_steps(account),
-        figures={name: image for name, image in found.items() if image},
-        classes=_classes(account),
-        provenance=provenance.rows(account, sha256(lock) if lock else None),
-        settings=[(key, value) for key, value in params if not key.startswith(SURROUNDINGS)],
-        surroundings=[(key, value) for key, value in params if key.startswith(SURROUNDINGS)],
-        config=embedding.text(account.artifact("provenance/config.yaml")),
-        diff=embedding.text(account.artifact("provenance/git.diff")),
+        run,
+        epochs=max((step for step, _ in run.history("train/loss")), default=0),
+        best=_best(run),
+        curves=_curves(run, folder),
+        weights=embedding.image(run.artifact("weights.png")),
+        steps=_steps(run),
+        figures={name: image for name, image in figures.items() if image},
+        classes=_classes(run),
+        provenance=list(provenance.rows(run, sha256(lock) if lock else None)),
+        settings=[(key, value) for key, value in params if not key.startswith(ENVIRONMENT)],
+        environment=[(key, value) for key, value in params if key.startswith(ENVIRONMENT)],
+        config=embedding.text(run.artifact("provenance/config.yaml")),
+        diff=embedding.text(run.artifact("provenance/git.diff")),
     )
 
 
-def _best(account: Account) -> Best | None:
-    metrics = account.metrics
+def _best(run: Account) -> Best | None:
+    metrics = run.metrics
     if "best/valid_error" in metrics:
         return Best(int(metrics["best/epoch"]), metrics["best/valid_error"], metrics["best/valid_loss"])
-    errors = account.history("valid/error")
+    errors = run.history("valid/error")
     return min((Best(step, error, None) for step, error in errors), key=lambda best: best.error, default=None)
 
 
-def _curves(account: Account, folder: Path) -> str | None:
-    """As evaluating drew them, or drawn now."""
-    drawn = account.artifact("figures/learning_curves.png")
+def _curves(run: Account, folder: Path) -> str | None:
+    """The curves that stage evaluate drew, or else new ones."""
+    drawn = run.artifact("figures/learning_curves.png")
     if drawn:
         return embedding.image(drawn)
-    columns = {name: dict(account.history(name)) for name in CURVES}
+    columns = {name: dict(run.history(name)) for name in CURVES}
     epochs = sorted(columns["train/loss"])
     if not columns["valid/error"]:
         return None
@@ -118,19 +118,18 @@ def _curves(account: Account, folder: Path) -> str | None:
     return embedding.image(path)
 
 
-def _steps(account: Account) -> list[Step]:
-    """The series of weight images, not more of them than a page can hold."""
-    paths = {int(match[1]): path for path in account.files("images") if (match := STEP.search(path))}
+def _steps(run: Account) -> list[Step]:
+    """At most MAX_STEPS of the weight images."""
+    paths = {int(match[1]): path for path in run.files("images") if (match := STEP.search(path))}
     images = (
-        (epoch, embedding.image(account.artifact(paths[epoch])))
-        for epoch in embedding.spread(sorted(paths), MOST_STEPS)
+        (epoch, embedding.image(run.artifact(paths[epoch]))) for epoch in embedding.spread(sorted(paths), MAX_STEPS)
     )
     return [Step(epoch, image) for epoch, image in images if image]
 
 
-def _classes(account: Account) -> list[tuple[str, list[float]]]:
-    """Each class's name with its precision, recall and F1; none where the run was not evaluated."""
-    path = account.artifact("classes.csv")
+def _classes(run: Account) -> list[tuple[str, list[float]]]:
+    """Each class's name with its precision, recall and F1; empty if the run was not evaluated."""
+    path = run.artifact("classes.csv")
     if path is None:
         return []
     with path.open(newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What a page tells of a sweep."""
+"""The content of a page about a sweep."""
 
 import json
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from pipeline.reporting.provenance import Rows
 from pipeline.reporting.single import Single
 from pipeline.runs.stored_run import Account, History
 
-MOST_CURVES = 12  # more could not be told apart
-SPACE = "space."  # before the params that tell what was swept
+MAX_CURVES = 12  # more could not be distinguished
+SPACE = "space."  # prefix of the params with the search space
 MEASURED = ("rank", "best/valid_error", "best/valid_loss", "best/epoch", "run_id", "name", "reused", "folder")
 
 Row = dict[str, Any]
@@ -19,45 +19,41 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep's run, its finished jobs as rows of the leaderboard, and what is known of its best one."""
+    """A sweep's run, its finished jobs as rows of the leaderboard, and its best run."""
 
-    account: Account
+    stored_run: Account
     varied: list[str]  # columns of the leaderboard
     rows: list[Row]
-    picture: str | None
+    heat_map: str | None
     curves: str | None
-    drawn: int  # jobs of which there are curves
     failed: list[Account]
-    space: Rows  # the settings that vary, and what they vary over
+    space: Rows  # the settings that vary, and their values
     provenance: Rows
     best: Single | None
 
 
-def read(account: Account, folder: Path) -> Sweep:
-    """Gather it from the store; the folder is for pictures that are drawn here."""
-    columns, rows = _leaderboard(account)
-    best = account.other(account.tags["best_run_id"]) if "best_run_id" in account.tags else None
-    runs = [(str(row["name"]), account.history("valid/error", str(row["run_id"]))) for row in rows[:MOST_CURVES]]
+def read(sweep: Account, folder: Path) -> Sweep:
+    """Read the sweep from the store; figures are drawn into the folder."""
+    columns, rows = _leaderboard(sweep)
+    best = sweep.other(sweep.tags["best_run_id"]) if "best_run_id" in sweep.tags else None
+    runs = [(str(row["name"]), sweep.history("valid/error", str(row["run_id"]))) for row in rows[:MAX_CURVES]]
     curves = [(name, points) for name, points in runs if points]
     return Sweep(
-        account,
+        sweep,
         varied=[column for column in columns if column not in MEASURED],
         rows=rows,
-        picture=embedding.image(account.artifact("leaderboard.png")),
+        heat_map=embedding.image(sweep.artifact("leaderboard.png")),
         curves=_draw(curves, folder / "curves.png"),
-        drawn=len(curves),
-        failed=account.failed(),
-        space=sorted(
-            (key.removeprefix(SPACE), value) for key, value in account.params.items() if key.startswith(SPACE)
-        ),
-        provenance=provenance.rows(account),
+        failed=sweep.failed(),
+        space=sorted((key.removeprefix(SPACE), value) for key, value in sweep.params.items() if key.startswith(SPACE)),
+        provenance=list(provenance.rows(sweep)),
         best=None if best is None else single.read(best, folder),
     )
 
 
-def _leaderboard(account: Account) -> tuple[list[str], list[Row]]:
-    """Its columns and rows; none where no job has finished."""
-    path = account.artifact("leaderboard.json")
+def _leaderboard(sweep: Account) -> tuple[list[str], list[Row]]:
+    """The columns and rows of the leaderboard; empty if no job has finished."""
+    path = sweep.artifact("leaderboard.json")
     if path is None:
         return [], []
     table = json.loads(path.read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""Past runs done again, from what they tell of themselves."""
+"""Repeats the training of past runs from what they recorded."""

@@ -1,4 +1,4 @@
-"""A run's code, settings and data in a temporary worktree, where its training is done again."""
+"""A temporary worktree with a run's code, settings and data, in which the run is trained again."""
 
 import os
 import shutil
@@ -19,10 +19,10 @@ PRESET = "reproduced"  # in conf/experiment/
 
 @contextmanager
 def checked_out(commit: str, diff: Path | None) -> Iterator["Worktree"]:
-    """The project as it was at the commit with the diff applied, in a temporary folder that is removed at the end.
+    """Check out the commit in a temporary folder, apply the diff, and remove the folder at the end.
 
     Raises:
-        UserError: the repository does not have the commit, or the diff does not fit it.
+        UserError: the repository does not have the commit, or the diff does not apply.
     """
     if _git(ROOT, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
         raise UserError(f"commit {commit} is not in {ROOT}: fetch it, as with `git fetch --all`")
@@ -37,32 +37,31 @@ def checked_out(commit: str, diff: Path | None) -> Iterator["Worktree"]:
                 raise UserError(f"the run's code cannot be checked out: {done.stderr.strip().splitlines()[-1]}")
             yield Worktree(top / prefix, Path(folder))
         finally:
-            # Not `prune`, which would forget other worktrees, as on a disk that is not mounted. Twice forced it removes
-            # one that an interrupted `add` has left locked.
+            # `prune` would also forget worktrees on a disk that is not mounted. Two --force remove even a worktree that
+            # an interrupted `add` has left locked.
             _git(ROOT, "worktree", "remove", "--force", "--force", str(top))
 
 
 class Worktree:
-    """The project in `folder`; beside the worktree, in `scratch`, its MLflow store and outputs."""
+    """The project in `folder`; `scratch`, beside the worktree, gets its MLflow store and outputs."""
 
     def __init__(self, folder: Path, scratch: Path) -> None:
         self.folder = folder
         self.model = scratch / "model"
         store = f"sqlite:///{scratch / 'mlflow.db'}"
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "SWEEP_"))}
-        self._environment = {**kept, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": store}
-        self._scratch = scratch
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "SWEEP_"))}
+        self._env = {**env, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": store}
 
-    def configure(self, composed: str) -> None:
-        """Take these settings, as YAML: a preset that goes before all else in conf/."""
+    def configure(self, settings: str) -> None:
+        """Write the settings, as YAML, to a preset that overrides everything else in conf/."""
         path = self.folder / "conf" / "experiment" / f"{PRESET}.yaml"
-        path.write_text(f"# @package _global_\n{composed}", encoding="utf-8")
+        path.write_text(f"# @package _global_\n{settings}", encoding="utf-8")
 
     def get_data(self, md5: str) -> str:
-        """Bring in data/ with this hash of DVC's, and say where it came from: DVC's cache, a remote, or its source.
+        """Restore the data/ with this DVC hash, and return where it came from: DVC's cache, a remote, or its source.
 
         Raises:
-            UserError: the worktree pins other data, or they are nowhere.
+            UserError: the worktree pins other data, or the data cannot be found.
         """
         if self._pinned() != md5:
             raise UserError(f"the run used data {md5}, and its commit pins {self._pinned()}: its changes were not kept")
@@ -80,23 +79,23 @@ class Worktree:
         return "its source"
 
     def train(self) -> Path:
-        """Prepare the data and train; gives the folder with the model.
+        """Prepare the data and train; return the folder with the model.
 
         Raises:
-            UserError: that failed, as is told on stderr.
+            UserError: a stage failed; its own error is on stderr.
         """
-        for stage, *more in (("preprocess",), ("train", f"hydra.run.dir={self.model}")):
-            if self._run("-m", f"pipeline.{stage}", f"experiment={PRESET}", *more):
-                raise UserError(f"{stage} failed with the run's code and settings, as told above")
+        for stage, *overrides in (("preprocess",), ("train", f"hydra.run.dir={self.model}")):
+            if self._run("-m", f"pipeline.{stage}", f"experiment={PRESET}", *overrides):
+                raise UserError(f"{stage} failed with the run's code and settings: see the error above")
         return self.model
 
     def _pinned(self) -> str:
         return str(yaml.safe_load((self.folder / "data.dvc").read_text(encoding="utf-8"))["outs"][0]["md5"])
 
     def _share_cache(self) -> None:
-        """Use the project's own cache and remotes, as they are now and on this machine."""
+        """Use the project's present cache and remotes."""
         local = ROOT / ".dvc" / "config.local"
-        if local.is_file():  # keys and passwords, which are not for a command line
+        if local.is_file():  # may hold keys and passwords, which must not be on a command line
             shutil.copyfile(local, self.folder / ".dvc" / "config.local")
         self._dvc("config", "--local", "cache.dir", self._dvc("cache", "dir", folder=ROOT).stdout.strip())
         for line in self._dvc("config", "--list", folder=ROOT).stdout.splitlines():
@@ -104,19 +103,21 @@ class Worktree:
             if key == "core.remote" or (key.startswith("remote.") and key.endswith(".url")):  # an absolute path here
                 self._dvc("config", "--local", key, value)
 
-    def _dvc(self, *words: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "dvc", *words]
+    def _dvc(self, *args: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            command, cwd=folder or self.folder, env=self._environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "dvc", *args],
+            cwd=folder or self.folder,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
-    def _run(self, *words: str) -> int:
-        """Run Python with these words; what it says goes to stderr, which is no result of ours."""
-        command = [sys.executable, *words]
-        return subprocess.run(
-            command, cwd=self.folder, env=self._environment, stdout=sys.stderr, check=False
-        ).returncode
+    def _run(self, *args: str) -> int:
+        """Run Python, with its output on stderr: stdout is for this command's result. Return the exit code."""
+        command = [sys.executable, *args]
+        return subprocess.run(command, cwd=self.folder, env=self._env, stdout=sys.stderr, check=False).returncode
 
 
-def _git(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False)
+def _git(folder: Path, *args: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, check=False)

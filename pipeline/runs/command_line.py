@@ -1,4 +1,4 @@
-"""What the commands about runs share: arguments, the settings of conf/, one line for an error, and an exit code."""
+"""What the commands about runs share: arguments, settings from conf/, one-line errors and exit codes."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ RUN = "a run's id or the beginning of it, its name, `champion`, a model file, or
 
 
 class Parser(argparse.ArgumentParser):
-    """Arguments of a command, of which the module's docstring is the help; what is wrong is told in one line."""
+    """A command's arguments. The module's docstring is the help, and a usage error is one line."""
 
     def __init__(self, doc: str, name: str) -> None:
         super().__init__(
@@ -28,44 +28,38 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        self.add_argument(
-            "-S",
-            "--set",
-            metavar="KEY=VALUE",
-            action="append",
-            default=[],
-            help="a setting other than conf/'s, as tracking=server",
-        )
+        set_help = "override a setting in conf/, as tracking=server"
+        self.add_argument("-S", "--set", metavar="KEY=VALUE", action="append", default=[], help=set_help)
 
     def error(self, message: str) -> NoReturn:
-        """End with code 2."""
+        """Exit with code 2."""
         exit_with_error(f"{message} (see {self.prog} --help)", 2)
 
 
-def run(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> None:
-    """Call `main` with the parsed command line and the settings, and exit with the code that it gives.
+def run_command(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> None:
+    """Call `main` with the arguments and the settings, and exit with the code that it returns.
 
-    Exits with code 2 after one line on stderr for what a user can mend, and 128 + its number after a signal. With
-    HYDRA_FULL_ERROR=1 errors keep their tracebacks.
+    A user error is one line on stderr and exit code 2; a signal is 128 + its number. With HYDRA_FULL_ERROR=1 errors
+    keep their tracebacks.
     """
     signals.listen()
-    arguments = parser.parse_args()
+    args = parser.parse_args()
     with exit_on_error(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
-        code = main(arguments, settings(arguments.set))
+        code = main(args, settings(args.set))
         sys.stdout.flush()
     sys.exit(code)
 
 
 def settings(overrides: Sequence[str]) -> Config:
-    """What conf/ composes to.
+    """Compose conf/ with the overrides.
 
     Raises:
-        UserError: it is not sound, or an override is refused.
+        UserError: conf/ or an override is invalid.
     """
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             return resolve(compose("config", list(overrides)))
     except (UserError, OSError, MemoryError):
         raise
-    except Exception as error:  # whatever else Hydra raises here is about the overrides or conf/
+    except Exception as error:  # everything else that Hydra raises here is about the overrides or conf/
         raise UserError(hydra_errors.one_line(error)) from error

@@ -1,4 +1,4 @@
-"""A store with a good run and a bad one, both evaluated, and one that was not."""
+"""A store with two evaluated runs, a good and a bad one, and a run that was not evaluated."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ BAD = ("train.learning_rate=0.0005", "train.epochs=1")
 
 
 class Evaluated(NamedTuple):
-    """A project, the ids of its runs, and the settings of a command that is to look into its store."""
+    """A project, the ids of its runs, and the settings for commands that read its store."""
 
     project: Project
     good: str
@@ -22,19 +22,19 @@ class Evaluated(NamedTuple):
 
     @property
     def config(self) -> Config:
-        """For calling commands in this process."""
+        """Settings for calling commands in this process."""
         return command_line.settings(["data=digits", f"tracking.uri=sqlite:///{self.project.folder / 'mlflow.db'}"])
 
 
 @pytest.fixture(scope="module")
 def evaluated(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
-    """For reading, and for promoting in the order of the tests."""
-    made = digits.copy(tmp_path_factory.mktemp("compare") / "project")
+    """The runs are read only; the model registry changes in the order of the tests."""
+    project = digits.copy(tmp_path_factory.mktemp("compare") / "project")
     ids = []
     for overrides in (("train.epochs=20",), BAD):
         for stage in (("train", "hydra.run.dir=models"), ("evaluate",)):
-            done = made.stage(*stage, *overrides)
+            done = project.stage(*stage, *overrides)
             assert done.returncode == 0, done.stderr
-        ids.append((made.folder / "models/run_id").read_text().strip())
-    assert made.stage("train", "train.epochs=2").returncode == 0
-    return Evaluated(made, ids[0], ids[1], runs(made.folder)[0].info.run_id)
+        ids.append((project.folder / "models/run_id").read_text().strip())
+    assert project.stage("train", "train.epochs=2").returncode == 0
+    return Evaluated(project, ids[0], ids[1], runs(project.folder)[0].info.run_id)

@@ -1,4 +1,4 @@
-"""What compare says of runs, and what promote asks of them; the tests of promote build on one another's registry."""
+"""The commands compare and promote; the tests of promote share one model registry, in their order."""
 
 import csv
 import io
@@ -25,13 +25,12 @@ from tests.support.servers import free_port, wait_for
 from tests.support.stores import client_of
 
 
-def test_command_tells_settings_errors_and_whether_they_differ(evaluated: Evaluated) -> None:
-    """What is equal is left out; a model file, a run that was not evaluated and a prefix are as good as an id."""
-    words = [evaluated.good[:10], "models", evaluated.untested]
-    done = evaluated.project.stage("compare", *words)
+def test_command_prints_settings_errors_and_significance(evaluated: Evaluated) -> None:
+    """Equal settings are omitted; a prefix of an id, a model folder and a run that was not evaluated are accepted."""
+    done = evaluated.project.stage("compare", evaluated.good[:10], "models", evaluated.untested)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^run +" + " +".join(word[:8] for word in (evaluated.good, evaluated.bad, evaluated.untested)),
-                     done.stdout, re.MULTILINE)  # fmt: skip
+    ids = " +".join(run_id[:8] for run_id in (evaluated.good, evaluated.bad, evaluated.untested))
+    assert re.search(rf"^run +{ids}", done.stdout, re.MULTILINE)
     assert re.search(r"^train\.learning_rate +0\.1 +0\.0005 +0\.1$", done.stdout, re.MULTILINE)
     assert re.search(r"^train\.epochs +20 +1 +2$", done.stdout, re.MULTILINE)
     assert "train.batch_size" not in done.stdout
@@ -42,8 +41,8 @@ def test_command_tells_settings_errors_and_whether_they_differ(evaluated: Evalua
     assert done.stdout.count("errors than") == 2
 
 
-def test_figures_are_those_of_the_runs(evaluated: Evaluated) -> None:
-    """Errors and the counts of the paired test, counted here from the two files of predictions."""
+def test_metrics_are_those_of_the_runs(evaluated: Evaluated) -> None:
+    """Errors and the counts of the paired test, recomputed from the two files of predictions."""
     compared = compare([evaluated.good, evaluated.bad], evaluated.config)
     rows = {row[0]: row[1:] for row in table.rows(compared)}
     lookup = Lookup(evaluated.config)
@@ -54,15 +53,15 @@ def test_figures_are_those_of_the_runs(evaluated: Evaluated) -> None:
         with path.open() as file:
             wrong.append([row["label"] != row["predicted"] for row in csv.DictReader(file)])
     assert len(wrong[0]) == 297
-    assert rows["test error"] == [f"{sum(one) / 297:.2%}" for one in wrong]
+    assert rows["test error"] == [f"{sum(run) / 297:.2%}" for run in wrong]
     assert rows["wrong where the first is right"] == ["-", str(sum(b and not a for a, b in zip(*wrong, strict=True)))]
     assert rows["right where the first is wrong"] == ["-", str(sum(a and not b for a, b in zip(*wrong, strict=True)))]
     assert float(rows["p-value (McNemar, exact)"][1]) < 1e-3
     assert rows["validation error"][0] == f"{lookup.run(evaluated.good).data.metrics['best/valid_error']:.2%}"
 
 
-def test_model_says_on_the_spot_what_it_said_when_it_was_evaluated(evaluated: Evaluated) -> None:
-    """A file that no run has made is asked for its predictions; the bits are the same."""
+def test_model_file_predicts_what_its_run_was_evaluated_with(evaluated: Evaluated) -> None:
+    """A model file that no run has made predicts at once; the bits are the same."""
     made, loose = (evaluated.project.folder / name for name in ("models/model.keras", "loose.keras"))
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(loose, "w") as target:
         for name in source.namelist():
@@ -74,8 +73,8 @@ def test_model_says_on_the_spot_what_it_said_when_it_was_evaluated(evaluated: Ev
     assert rows["wrong where the first is right"] == rows["right where the first is wrong"] == ["-", "0"]
 
 
-def test_forms_hold_the_same_cells() -> None:
-    """Markdown escapes what would end a cell."""
+def test_formats_have_the_same_cells() -> None:
+    """Markdown escapes characters that would end a cell."""
     rows = [["", "a|b", "c"], ["run", "1", "2"]]
     assert table.markdown(rows).splitlines()[0].split(" | ")[1].strip() == r"a\|b"
     hostile = table.markdown([["run", "<img src=x>[x](javascript:alert(1))`"]])
@@ -84,8 +83,8 @@ def test_forms_hold_the_same_cells() -> None:
     assert table.text(rows).split() == ["a|b", "c", "---", "-----", "---", "run", "1", "2"]
 
 
-def test_word_that_names_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
-    """With what there is to choose from; a name may hold what MLflow's filters cannot quote."""
+def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
+    """The error lists the candidates; a name may have characters that MLflow's filters cannot quote."""
     client = client_of(evaluated.project.folder)
     experiment = client.get_run(evaluated.good).info.experiment_id
     odd = client.create_run(experiment, run_name='it\'s "odd" 100 %').info.run_id
@@ -94,33 +93,33 @@ def test_word_that_names_no_run_or_several_is_refused(evaluated: Evaluated) -> N
     lookup = Lookup(evaluated.config)
     assert lookup.run('it\'s "odd" 100 %').info.run_id == odd
     assert lookup.subject("name " * 60).id == long
-    with pytest.raises(UserError, match="'twice' may be one of 2 runs") as refused:
+    with pytest.raises(UserError, match="'twice' may be one of 2 runs") as refusal:
         lookup.run("twice")
-    assert all(run_id[:8] in str(refused.value) for run_id in twice)
-    for word in ("nothing", "f" * 32, "it's"):
+    assert all(run_id[:8] in str(refusal.value) for run_id in twice)
+    for name in ("nothing", "f" * 32, "it's"):
         with pytest.raises(UserError, match="as its id, as the beginning of its id, or as its name"):
-            lookup.run(word)
+            lookup.run(name)
     with pytest.raises(UserError, match="digits has no champion"):
         lookup.run("champion")
 
 
 def test_other_images_are_not_compared(evaluated: Evaluated) -> None:
-    """Their numbers would say nothing."""
+    """A paired test needs the same images."""
     lookup = Lookup(evaluated.config)
-    first = answers.of(lookup, lookup.subject(evaluated.good), evaluated.config)
+    first = answers.predictions_for(lookup, lookup.subject(evaluated.good), evaluated.config)
     other = answers.Answers(first.labels[::-1], first.predicted[::-1])
     with pytest.raises(UserError, match="other images"):
-        answers.paired(first, other)
+        answers.paired_test(first, other)
     part = answers.Answers(first.labels[:100], first.predicted[:100])
-    assert answers.paired(first, part).p_value == 1.0
+    assert answers.paired_test(first, part).p_value == 1.0
 
 
-def asked(evaluated: Evaluated, *words: str, **settings: float) -> int:
-    """Promote in this process: the exit code."""
+def promoted(evaluated: Evaluated, *args: str, **settings: float) -> int:
+    """Promote in this process, and return the exit code."""
     config = evaluated.config
     for name, value in settings.items():
         setattr(config.promotion, name, value)
-    return promote.main(promote.arguments().parse_args(list(words)), config)
+    return promote.main(promote.arguments().parse_args(list(args)), config)
 
 
 def champion(evaluated: Evaluated) -> str | None:
@@ -131,17 +130,17 @@ def champion(evaluated: Evaluated) -> str | None:
 def test_run_that_does_not_pass_is_refused_with_all_reasons(
     evaluated: Evaluated, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not evaluated, or not accurate enough: exit code 1, and no model is registered."""
-    assert asked(evaluated, evaluated.untested) == 1
+    """A run that was not evaluated, or is not accurate enough: exit code 1, and no model is registered."""
+    assert promoted(evaluated, evaluated.untested) == 1
     assert "not promoted: it has not been evaluated: put its settings into conf/" in capsys.readouterr().err
-    assert asked(evaluated, evaluated.good, min_accuracy=0.99) == 1
+    assert promoted(evaluated, evaluated.good, min_accuracy=0.99) == 1
     assert "and promotion.min_accuracy is 99.00%" in capsys.readouterr().err
     assert champion(evaluated) is None
     assert client_of(evaluated.project.folder).search_registered_models() == []
 
 
 def test_good_run_becomes_the_champion(evaluated: Evaluated) -> None:
-    """As a user types it; the version shows its figures and what made it."""
+    """The whole command; the version has the run's metrics and provenance."""
     done = evaluated.project.stage("promote", evaluated.good, "-S", "promotion.min_accuracy=0.7")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"run {evaluated.good} is now version 1 of digits and its champion\n"
@@ -158,22 +157,24 @@ def test_good_run_becomes_the_champion(evaluated: Evaluated) -> None:
 
 
 def test_worse_run_is_refused_and_force_is_recorded(evaluated: Evaluated, capsys: pytest.CaptureFixture[str]) -> None:
-    """A paired test on the same images says so, even where the accuracy asked for is low."""
-    assert asked(evaluated, evaluated.bad, min_accuracy=0.0) == 1
+    """The paired test decides, even if promotion.min_accuracy is low."""
+    assert promoted(evaluated, evaluated.bad, min_accuracy=0.0) == 1
     assert f"significantly worse than the champion, run {evaluated.good}: " in capsys.readouterr().err
     assert champion(evaluated) == evaluated.good
-    assert asked(evaluated, evaluated.bad, "--force") == 0
+    assert promoted(evaluated, evaluated.bad, "--force") == 0
     client = client_of(evaluated.project.folder)
     version = client.get_model_version_by_alias("digits", "champion")
     assert version.run_id == evaluated.bad
     assert "significantly worse than the champion" in version.tags["forced"]
     assert "promotion.min_accuracy" in version.tags["forced"]
-    assert asked(evaluated, evaluated.good, min_accuracy=0.7) == 0
+    assert promoted(evaluated, evaluated.good, min_accuracy=0.7) == 0
     assert "forced" not in client.get_model_version_by_alias("digits", "champion").tags
 
 
-def test_other_test_data_are_no_ground_for_promotion(evaluated: Evaluated, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lower error on an easier set is no progress."""
+def test_run_evaluated_on_other_test_data_is_not_promoted(
+    evaluated: Evaluated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lower error may come from an easier test set."""
     client = client_of(evaluated.project.folder)
     experiment = client.get_run(evaluated.good).info.experiment_id
     run = client.create_run(experiment)
@@ -183,39 +184,37 @@ def test_other_test_data_are_no_ground_for_promotion(evaluated: Evaluated, capsy
         item.dataset._digest = "0" * 32 + ".dir"
     client.log_inputs(run.info.run_id, inputs)
     client.set_terminated(run.info.run_id)
-    assert asked(evaluated, run.info.run_id) == 1
+    assert promoted(evaluated, run.info.run_id) == 1
     assert f"it was evaluated on other test data ({'0' * 32}.dir) than the champion" in capsys.readouterr().err
 
 
-def test_champion_whose_run_is_gone_is_replaced_by_force_only(
+def test_champion_whose_run_is_gone_is_replaced_only_with_force(
     evaluated: Evaluated, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where a folder is called champion, which is what the word on a command line would name."""
+    """Even if there is a folder named champion, which RUN would then name."""
     (tmp_path / "champion").mkdir()
     monkeypatch.chdir(tmp_path)
     client = client_of(evaluated.project.folder)
     for run_id in (None, "f" * 32):
         version = client.create_model_version("digits", str(tmp_path), run_id)
         client.set_registered_model_alias("digits", "champion", version.version)
-        assert asked(evaluated, evaluated.good, min_accuracy=0.7) == 1
+        assert promoted(evaluated, evaluated.good, min_accuracy=0.7) == 1
         assert f"the run of the champion, version {version.version} of digits, is gone" in capsys.readouterr().err
     (tmp_path / "champion").rmdir()
     with pytest.raises(UserError, match=r"has no champion in .* whose run is there"):
         Lookup(evaluated.config).run("champion")
-    assert asked(evaluated, evaluated.good, "--force", min_accuracy=0.7) == 0
+    assert promoted(evaluated, evaluated.good, "--force", min_accuracy=0.7) == 0
     assert champion(evaluated) == evaluated.good
 
 
 def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated) -> None:
-    """`mlflow models serve`, for real on loopback."""
+    """A real `mlflow models serve` on loopback."""
     folder, port = evaluated.project.folder, free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/digits@champion"]
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
-    environment = evaluated.project.environment(MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}")
-    with (folder / "serve.log").open("w") as told:
-        process = subprocess.Popen(
-            [*command, *options], env=environment, stdout=told, stderr=told, start_new_session=True
-        )
+    env = evaluated.project.environment(MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}")
+    with (folder / "serve.log").open("w") as log:
+        process = subprocess.Popen([*command, *options], env=env, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         pixels = np.load(folder / "prepared/test_images.npy").reshape(-1, 64)[:20]
@@ -230,8 +229,8 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
 
 
-def test_model_that_was_deleted_is_told(evaluated: Evaluated) -> None:
-    """The run is still there, and says where its model was."""
+def test_deleted_model_is_an_error(evaluated: Evaluated) -> None:
+    """The error names the run, which is still there, and the store."""
     client = client_of(evaluated.project.folder)
     client.delete_logged_model(client.get_run(evaluated.untested).outputs.model_outputs[0].model_id)
     lookup = Lookup(evaluated.config)

@@ -1,1 +1,1 @@
-"""Tests of convex."""
+"""Tests of pipeline/convex/ and pipeline/optimum.py."""

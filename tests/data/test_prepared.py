@@ -46,8 +46,8 @@ def test_fresh_clone_says_how_to_prepare(fresh: Project) -> None:
 
 def test_other_data_than_asked_for_are_refused_by_each_stage(digits: Project) -> None:
     """By its exit code and one line."""
-    for stage in ("optimum", "train", "evaluate"):
-        done = digits.stage(stage, "data.split.validation=200")
+    for command in (["optimum", "-S"], ["train"], ["evaluate"]):
+        done = digits.stage(*command, "data.split.validation=200")
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
         assert "data.split.validation=300 instead of 200" in done.stderr

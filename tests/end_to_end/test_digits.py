@@ -27,14 +27,13 @@ def test_second_repro_has_nothing_to_do(digits: Project) -> None:
 
 
 def test_dag_is_the_chain_with_data_dvc(digits: Project) -> None:
-    """Beside compose: fetch -> data.dvc -> preprocess -> train -> evaluate, and optimum, which nothing trains with."""
+    """Beside compose: fetch -> data.dvc -> preprocess -> train -> evaluate."""
     graph = digits.run("dvc", "dag", "--mermaid").stdout
     nodes = dict(re.findall(r'(node\d+)\["(.+?)"\]', graph))
     edges = {(nodes[a], nodes[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", graph)}
     chain = ["fetch", "data.dvc", "preprocess", "train", "evaluate"]
     assert set(pairwise(chain)) <= edges
-    assert {("compose", "train"), ("preprocess", "optimum"), ("optimum", "evaluate")} <= edges
-    assert ("optimum", "train") not in edges
+    assert ("compose", "train") in edges
 
 
 def test_training_setting_reruns_compose_train_and_evaluate_only(changeable: Project) -> None:
@@ -137,9 +136,9 @@ def test_failing_stage_leaves_nothing_for_git_to_take(changeable: Project) -> No
 
 SETTINGS = [
     ("conf/data/digits.yaml", "  - scikit-learn:digits", "  - scikit-learn:digits\n  - /nowhere", {"fetch"}),
-    ("conf/data/digits.yaml", "validation: 300", "validation: 299", {"preprocess", "optimum", "train", "evaluate"}),
-    ("conf/model/softmax.yaml", "pixel_divisor: 255 ", "pixel_divisor: 256 ", {"optimum", "train", "evaluate"}),
-    ("conf/train/sgd.yaml", "l2: 0 ", "l2: 0.001 ", {"optimum", "train", "evaluate"}),
+    ("conf/data/digits.yaml", "validation: 300", "validation: 299", {"preprocess", "train", "evaluate"}),
+    ("conf/model/softmax.yaml", "pixel_divisor: 255 ", "pixel_divisor: 256 ", {"train", "evaluate"}),
+    ("conf/train/sgd.yaml", "l2: 0 ", "l2: 0.001 ", {"train", "evaluate"}),
     ("conf/train/sgd.yaml", "shuffle: true ", "shuffle: false", {"train", "evaluate"}),
     ("conf/tracking/sqlite.yaml", "weight_images_every: 10 ", "weight_images_every: 0 ", {"train", "evaluate"}),
     ("conf/config.yaml", "seed: 1 ", "seed: 2 ", {"train", "evaluate"}),

@@ -13,7 +13,7 @@ from pipeline.core.atomic import sha256
 from tests.support.project import Project
 from tests.support.stores import runs
 
-OUTPUTS = ("data", "prepared", "optimum", "models/model.keras", "models/history.csv", "reports", "dvc.lock", "data.dvc")
+OUTPUTS = ("data", "prepared", "models/model.keras", "models/history.csv", "reports", "dvc.lock", "data.dvc")
 
 
 def outputs(project: Project) -> dict[Path, str]:

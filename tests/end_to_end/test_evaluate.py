@@ -1,4 +1,4 @@
-"""Stages optimum and evaluate, on the bundled digits: what they write, into which run, and what they refuse."""
+"""Stage evaluate, on the bundled digits: what it writes, into which run, and what it refuses."""
 
 import csv
 import json
@@ -37,37 +37,6 @@ def test_evaluation_is_on_disk_and_in_the_run(digits: Project) -> None:
     names = ("learning_curves", "confusion", "mistakes", "calibration", "classes")
     assert kept == {f"figures/{name}.png" for name in names}
     assert all((digits.folder / f"reports/plots/{name}.png").is_file() for name in names)
-
-
-def test_digits_can_be_separated(digits: Project) -> None:
-    """So no weights are the best, and the model's whole objective, its mean loss, is above the infimum, 0."""
-    optimum = json.loads((digits.folder / "optimum/optimum.json").read_text())
-    assert optimum["objective"] == optimum["lower_bound"] == 0
-    metrics = json.loads((digits.folder / "reports/metrics.json").read_text())
-    assert metrics["train/objective_gap"] == metrics["train/objective"]
-    last = (digits.folder / "models/history.csv").read_text().splitlines()[-1]
-    assert metrics["train/objective"] == pytest.approx(float(last.split(",")[1]), rel=0.5)
-    done = digits.stage("optimum")
-    assert "no image is wrong, so that the objective's infimum is 0 nats" in done.stdout
-
-
-def test_evaluate_refuses_another_objective_s_optimum(changeable: Project) -> None:
-    """The distance to it would mean nothing; one that is damaged or absent is told too."""
-    file = changeable.folder / "optimum/optimum.json"
-    content = file.read_text()
-    for text, override, told in (
-        (content, "train.l2=0.1", "is of other data, pixel_divisor or l2 than asked for: run `dvc repro optimum`"),
-        (content[:40], "train.l2=0", "is damaged"),
-        ("", "train.l2=0", "is not there: run `dvc repro optimum`"),
-    ):
-        file.unlink()
-        if text:
-            file.write_text(text)
-        done = changeable.stage("evaluate", override)
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1
-        assert told in done.stderr
-        file.touch()
 
 
 def test_evaluate_without_its_run_still_reports(changeable: Project) -> None:

@@ -39,7 +39,7 @@ def test_pictures_go_through_the_whole_pipeline_and_back(own: Path, changeable: 
     done = changeable.run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.findall(r"^Running stage '(\w+)':$", done.stdout, re.MULTILINE) == [
-        "compose", "fetch", "preprocess", "optimum", "train", "evaluate",
+        "compose", "fetch", "preprocess", "train", "evaluate",
     ]  # fmt: skip
     assert "copied 40 training and 0 test images" in done.stdout
     pinned = changeable.git("diff", "--unified=0", "data.dvc")

@@ -127,6 +127,9 @@ def test_run_of_repro_answers_for_itself(typed: tuple[Project, dict[str, str]]) 
     assert "lr=0.1 batch=64" in page.read_text()
     run = client_of(made.folder).get_run(run_id)
     assert run.data.metrics["test/error_low"] < run.data.metrics["test/error"] < run.data.metrics["test/error_high"]
+    assert re.search(
+        r"^training objective \S+ nats, at least ", printed["python -m pipeline.optimum models"], re.MULTILINE
+    )
     assert 0 < run.data.metrics["train/objective_gap"] < 0.1
 
 

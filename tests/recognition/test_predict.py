@@ -1,4 +1,4 @@
-"""`python -m pipeline.predict` as people type it."""
+"""The command predict."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from tests.support.project import ROOT, Project
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three digits in three styles, and three files that are none."""
+    """Three digits in three styles, and two files without a digit."""
     draw(7, "plain", "thin").save(tmp_path / "seven.png")
     draw(3, "round", "white").save(tmp_path / "three.gif")
     draw(4, "slanted", "photo").save(tmp_path / "four.jpg")
@@ -30,13 +30,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_good_pictures_are_answered_and_the_others_told(folder: Path, digits: Project) -> None:
-    """A bad file costs its own answer alone, and the exit code tells; the sheet shows what was answered."""
+def test_good_pictures_are_answered_and_the_others_are_errors(folder: Path, digits: Project) -> None:
+    """A bad file does not affect the others, and the exit code is 2; the sheet shows the answers."""
     names = ["blank.png", "seven.png", "text.png", "three.gif", "missing\n.png", "four.jpg"]
     model = digits.folder / "models" / "model.keras"
-    shown = folder / "new" / "seen.png"
-    words = [*names, "--model", str(model), "--json", "--show", str(shown)]
-    done = digits.run(sys.executable, "-m", "pipeline.predict", *words, cwd=folder)
+    sheet_file = folder / "new" / "seen.png"
+    args = [*names, "--model", str(model), "--json", "--show", str(sheet_file)]
+    done = digits.run(sys.executable, "-m", "pipeline.predict", *args, cwd=folder)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert [line.split(": ")[1] for line in lines] == ["blank.png", "text.png", "missing?.png"]
@@ -47,15 +47,15 @@ def test_good_pictures_are_answered_and_the_others_told(folder: Path, digits: Pr
         assert len(answer["probabilities"]) == 10
         assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-12)
         assert answer["probabilities"][answer["digit"]] == max(answer["probabilities"])
-    with Image.open(shown) as sheet:
+    with Image.open(sheet_file) as sheet:
         assert sheet.format == "PNG"
         assert sheet.size[0] > 3 * 280
 
 
-def test_nothing_but_bad_pictures_is_no_answer(folder: Path, digits: Project) -> None:
-    """An empty list for machines, and no sheet."""
-    words = ["blank.png", "--json", "--show", "seen.png"]
-    done = digits.run(sys.executable, "-m", "pipeline.predict", *words, cwd=folder)
+def test_only_bad_pictures_give_no_answer(folder: Path, digits: Project) -> None:
+    """The JSON is an empty list, and no sheet is written."""
+    args = ["blank.png", "--json", "--show", "seen.png"]
+    done = digits.run(sys.executable, "-m", "pipeline.predict", *args, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "[]\n")
     assert done.stderr == "error: blank.png: nothing is drawn in it\n"
     assert not (folder / "seen.png").exists()
@@ -64,14 +64,14 @@ def test_nothing_but_bad_pictures_is_no_answer(folder: Path, digits: Project) ->
 def test_run_is_found_and_a_table_printed(
     folder: Path, digits: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The beginning of a run's id names its model: the same as in models/."""
+    """The beginning of a run's id names the model that is in models/."""
     done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", cwd=folder)
     assert done.returncode == 0, done.stderr
     monkeypatch.chdir(folder)
     run_id = (digits.folder / "models" / "run_id").read_text()
-    given = predict.arguments().parse_args(["seven.png", "--model", run_id[:10]])
-    where = command_line.settings(["data=digits", f"tracking.uri=sqlite:///{digits.folder}/mlflow.db"])
-    assert predict.predict(given, where) == 0
+    args = predict.arguments().parse_args(["seven.png", "--model", run_id[:10]])
+    config = command_line.settings(["data=digits", f"tracking.uri=sqlite:///{digits.folder}/mlflow.db"])
+    assert predict.main(args, config) == 0
     assert capsys.readouterr().out == done.stdout
     header, row = done.stdout.splitlines()
     assert header.split() == ["picture", "digit", "sure", *map(str, range(10)), "(%)"]
@@ -80,19 +80,19 @@ def test_run_is_found_and_a_table_printed(
     assert percents[int(digit)] == sure
 
 
-def test_model_that_cannot_answer_is_refused(folder: Path, digits: Project) -> None:
-    """Of weights that are not finite every answer would be 0; other models take other images."""
+def test_unsuitable_model_is_refused(folder: Path, digits: Project) -> None:
+    """Weights that are not finite would always predict 0; other models take other images."""
     broken = softmax.build(64, 10, 255.0, "zeros", 1)
     broken.get_layer("softmax").kernel.assign(np.full((64, 10), np.nan, np.float32))
     oblong = softmax.build(60, 10, 255.0, "zeros", 1)
     other = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)])
-    for model, told in (
+    for model, message in (
         (broken, "has weights that are not finite"),
         (oblong, "takes images of 60 pixels, which is no square"),
         (other, "is not a model of `python -m pipeline.train`"),
     ):
         keras_file.save(model, folder / "model.keras")
-        with pytest.raises(UserError, match=rf"^{folder} {re.escape(told)}"):
+        with pytest.raises(UserError, match=rf"^{folder} {re.escape(message)}"):
             predict._reader(str(folder), command_line.settings([]))
     done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", "--model", ".", cwd=folder)
     assert done.returncode == 2
@@ -101,25 +101,24 @@ def test_model_that_cannot_answer_is_refused(folder: Path, digits: Project) -> N
     assert "Traceback" not in done.stderr
 
 
-def test_answers_of_other_models_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a thousand classes the most probable ones, by number; and images larger than their place on the sheet."""
+def test_answers_of_other_models_can_be_read(tmp_path: Path) -> None:
+    """Of a thousand classes the most probable ones are printed; large images are fitted into the sheet."""
     few, many = np.full(10, 0.1), np.full(1000, 0.0002)
     many[[7, 831]] = 0.1, 0.7
-    for probabilities, told in (
+    for probabilities, cells in (
         (few, ["0", "10", "%", *["10"] * 10]),
         (many, ["831", "70", "%", "831:", "70,", "7:", "10,", "0:", "0,", "1:", "0,", "2:", "0"]),
     ):
         answer = seen.Answer("a.png", Image.new("L", (9, 9)), np.zeros((300, 300), np.uint8), probabilities.tolist())
-        predict._print_table([answer])
-        _, row = capsys.readouterr().out.splitlines()
-        assert row.split() == ["a.png", *told]
+        _, row = predict._table([answer]).splitlines()
+        assert row.split() == ["a.png", *cells]
         seen.draw([answer], tmp_path / "seen.png")
     with Image.open(tmp_path / "seen.png") as sheet:
-        assert sheet.size == (seen.WIDE, seen.HEADER + seen.HIGH)
+        assert sheet.size == (seen.WIDTH, seen.HEADER + seen.HEIGHT)
 
 
 def test_pictures_of_the_readme_are_small() -> None:
-    """They come with every clone."""
-    found = sorted((ROOT / "docs" / "digits").iterdir())
-    assert [path.name for path in found] == ["shadow-4.jpg", "thin-7.png", "white-on-black-3.png"]
-    assert all(path.stat().st_size < 20_000 for path in found)
+    """Every clone contains them."""
+    paths = sorted((ROOT / "docs" / "digits").iterdir())
+    assert [path.name for path in paths] == ["shadow-4.jpg", "thin-7.png", "white-on-black-3.png"]
+    assert all(path.stat().st_size < 20_000 for path in paths)

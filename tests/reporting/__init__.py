@@ -1,1 +1,1 @@
-"""Tests of reports."""
+"""Tests of pipeline/reporting/ and pipeline/report.py."""

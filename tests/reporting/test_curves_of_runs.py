@@ -1,4 +1,4 @@
-"""The picture of several runs' curves."""
+"""The figure with the curves of several runs."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ HOPELESS: Curve = ("lr=9 batch=64", [(epoch, 0.9) for epoch in range(1, 11)])
 
 
 def test_hopeless_run_does_not_flatten_the_others(tmp_path: Path) -> None:
-    """The best curve, the only thick one of viridis' first colour, still takes a good part of the picture's height."""
+    """The best curve, which has viridis' first colour, still takes a third of the figure's height."""
     curves_of_runs.draw([GOOD, HOPELESS], "two", tmp_path / "two.png")
     with Image.open(tmp_path / "two.png") as image:
         pixels = np.asarray(image.convert("RGB"))
@@ -28,7 +28,7 @@ def test_hopeless_run_does_not_flatten_the_others(tmp_path: Path) -> None:
     ids=lambda curves: str(len(curves[0][1])) + curves[0][0][:3],
 )
 def test_any_runs_can_be_drawn(tmp_path: Path, curves: list[Curve]) -> None:
-    """Whatever their names, that may hold mathematical notation, and however few their epochs."""
+    """With any names, which may hold mathematical notation, and with any number of epochs."""
     curves_of_runs.draw(curves, "a$b_$c", tmp_path / "runs.png")
     with Image.open(tmp_path / "runs.png") as image:
         assert image.width >= 600
