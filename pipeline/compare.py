@@ -55,7 +55,7 @@ def compare(names: list[str], config: Config) -> "list[Compared]":
 
     lookup = Lookup(config)
     compared: list[Compared] = []
-    for run in [lookup.subject(name) for name in names]:
+    for run in [lookup.run_or_model(name) for name in names]:
         predictions = test = None
         try:
             predictions = answers.predictions_for(lookup, run, config)

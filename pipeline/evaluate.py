@@ -76,7 +76,7 @@ def _track(config: Config, found: "Evaluation", store: "Store") -> None:
     from pipeline.tracking.run import resume_run
 
     likely = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
-    run_id = queries.trained(store, sha256(MODEL), config_hash(config), likely)
+    run_id = queries.run_of_model(store, sha256(MODEL), config_hash(config), likely)
     if run_id is None:
         log.warning(
             "no finished run in %s has this model and these settings: the figures are in %s only",

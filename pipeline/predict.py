@@ -92,7 +92,7 @@ def _reader(name: str, config: Config) -> "Reader":
     from pipeline.runs.lookup import Lookup  # imports MLflow, which a file does not need
 
     lookup = Lookup(config)  # deletes its downloads when it is collected
-    return Reader(lookup.model_file(lookup.subject(name)), name)
+    return Reader(lookup.model_file(lookup.run_or_model(name)), name)
 
 
 def _table(answers: "list[Answer]") -> str:

@@ -37,10 +37,10 @@ def main(args: argparse.Namespace, config: Config) -> int:
     # MLflow takes seconds to import: only now that the command line is valid.
     from pipeline.reporting import page, single, sweep
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.stored_run import Account
+    from pipeline.runs.stored_run import StoredRun
 
     lookup = Lookup(config)
-    run = Account(lookup, lookup.run(args.run))
+    run = StoredRun(lookup, lookup.run(args.run))
     out = args.out or home() / "outputs" / "reports" / f"{run.id[:8]}.html"
     with TemporaryDirectory(prefix="report-") as folder:
         content = sweep.read(run, Path(folder)) if run.is_sweep else single.read(run, Path(folder))
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
         raise UserError(f"{out} cannot be written ({error.strerror}): choose another --out") from error
     sys.stdout.write(f"{os.path.relpath(out)}\n")
     try:
-        run.keep(html, ARTIFACT)
+        run.log_text(html, ARTIFACT)
     except UserError as error:
         sys.stderr.write(f"warning: {without_passwords(str(error))}\n")
     return 0

@@ -11,10 +11,13 @@ import numpy.typing as npt
 import pytest
 from matplotlib.figure import Figure
 
+from pipeline.tracking import retry, upload_queue
 from tests.support import project
 from tests.support.drawn import DARK
 from tests.support.project import Project
+from tests.support.proxy import Proxy, proxy
 from tests.support.seeing import seen
+from tests.support.servers import mlflow_server
 
 # A shell's background jobs ignore Ctrl-C, those of nohup a hang-up, and so would the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,3 +76,26 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
     monkeypatch.setattr(Figure, "savefig", noted)
     return found
+
+
+@pytest.fixture(scope="module")
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the MLflow server."""
+    return tmp_path_factory.mktemp("server") / "server"
+
+
+@pytest.fixture(scope="module")
+def server(server_folder: Path) -> Iterator[str]:
+    """The address of an MLflow server."""
+    with mlflow_server(server_folder) as url:
+        yield url
+
+
+@pytest.fixture
+def between(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy of the server that can fail. Retries are quick, and end after 0.3 s."""
+    monkeypatch.setattr(retry, "MAX_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "SECONDS", 0.3)
+    with proxy(server) as state:
+        yield state
+        upload_queue.flush_all()

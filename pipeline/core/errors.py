@@ -22,7 +22,19 @@ class UserError(Exception):
 
 
 class StoreError(UserError):
-    """The MLflow store cannot be used."""
+    """The MLflow store cannot be used, or refuses a request.
+
+    Attributes:
+        reason: why, in a few words.
+        error_code: MLflow's error code, as RESOURCE_DOES_NOT_EXIST; empty where there is none.
+        transient: whether the same request may succeed a moment later.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", error_code: str = "", transient: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.error_code = error_code
+        self.transient = transient
 
 
 class Unwritten(UserError):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.core.atomic import writing
-from pipeline.core.ending import in_one_line
+from pipeline.core.exits import in_one_line
 
 MAX_COLUMNS = 4
 PICTURE = 140  # pixels of the square for a picture

@@ -26,7 +26,7 @@ from pipeline.core.paths import ROOT
 from pipeline.sweep.bank_launcher import BankLauncher, group_into_banks, run_bank
 from pipeline.sweep.hydra_job import HydraJob
 from pipeline.sweep.sweep_job import tracking_section
-from pipeline.tracking import GIVEN_URI
+from pipeline.tracking import ENVIRONMENT_URI
 
 CONNECT_SECONDS = 10
 END_SECONDS = 60  # for interrupted workers to end their runs
@@ -105,8 +105,8 @@ def _check_reachable(address: str) -> None:
 def _environment() -> dict[str, str]:
     """Variables that workers need when they start: where the code is, and which store. Ray lists them publicly."""
     env = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    if GIVEN_URI is not None:
-        env["MLFLOW_TRACKING_URI"] = GIVEN_URI
+    if ENVIRONMENT_URI is not None:
+        env["MLFLOW_TRACKING_URI"] = ENVIRONMENT_URI
     return env
 
 
@@ -194,4 +194,4 @@ def _mark_failed(bank: list[HydraJob], reason: str) -> None:
         job.returned = JobReturn(overrides=words, hydra_cfg=job.config, status=JobStatus.FAILED)
         job.returned.return_value = JobFailed(reason)
         with suppress(UserError, OmegaConfBaseException):  # without a usable store no run has started
-            processes.end_as_failed(store.connect(tracking_section(job.config)), folder, reason)
+            processes.mark_failed(store.connect(tracking_section(job.config)), folder, reason)

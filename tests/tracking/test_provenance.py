@@ -54,7 +54,7 @@ def test_run_tells_no_password() -> None:
     config = command_line.settings(["tracking.uri='https://me:sec@ret@mlflow.example:8443/x'", sources])
     assert params(config)["tracking.uri"] == "https://mlflow.example:8443/x"
     assert params(config)["data.sources"] == "['https://mirror.example/mnist', 'sqlite:////x/a@b']"
-    composed = yaml.safe_load(provenance.composed(config))
+    composed = yaml.safe_load(provenance.config_yaml(config))
     assert composed["tracking"]["uri"] == "https://mlflow.example:8443/x"
     assert composed["data"]["sources"] == ["https://mirror.example/mnist", "sqlite:////x/a@b"]
 

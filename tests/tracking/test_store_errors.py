@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from mlflow.entities import Metric
-from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service.utils import _get_store
 from sqlalchemy import event
 
 from pipeline.core.config import MOST_LETTERS, Tracking
+from pipeline.core.errors import StoreError
 from pipeline.runs.parent_run import open_parent
-from pipeline.tracking import store, store_errors
+from pipeline.tracking import store
 from pipeline.tracking.store import Store
 
 
@@ -39,6 +39,6 @@ def test_store_that_became_read_only_is_told_as_such(opened: Store) -> None:
         connection.execute("pragma query_only=1")  # type: ignore[attr-defined]  # sqlite's own connection
 
     event.listen(engine, "checkout", forbid_writing)
-    with pytest.raises(MlflowException, match="autoflush") as raised:
+    with pytest.raises(StoreError) as raised:
         opened.client.log_batch(run.info.run_id, [Metric("x", 1.0, 1, 1)])
-    assert store_errors.reason(raised.value) == "(sqlite3.OperationalError) attempt to write a readonly database"
+    assert raised.value.reason == "(sqlite3.OperationalError) attempt to write a readonly database"
