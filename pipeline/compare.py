@@ -10,8 +10,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.runs import command_line
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def compare(words: list[str], config: Config) -> "list[Compared]":
             raise
         except UserError as error:
             what = f"{'no test error of ' if own is None else ''}{subject.name}"
-            sys.stderr.write(f"warning: {what}: {without_passwords(str(error))}\n")
+            sys.stderr.write(f"warning: {what}: {redact(str(error))}\n")
         found.append(Compared(subject, own, paired))
     return found
 

@@ -11,9 +11,10 @@ from yaml import YAMLError
 
 from pipeline.core import app
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS
+from pipeline.core.text import redact
 
 HEADER = """\
 # Written by `python -m pipeline.compose` from conf/: change settings there, not here.
@@ -24,7 +25,7 @@ HEADER = """\
 def compose(config: Config) -> None:
     """Write params.yaml, unless it was changed by other hands, whose changes would be lost without a word."""
     # Git keeps the file, and DVC's lock its values. Nothing else reads it.
-    values = without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
+    values = redact(OmegaConf.to_yaml(dataclasses.asdict(config)))
     if PARAMS.is_file() and _edited(PARAMS.read_bytes(), values):
         raise UserError(
             f"{PARAMS} was changed by hand or `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.core import app
 from pipeline.core.atomic import sha256, write_csv, write_text, writing
-from pipeline.core.config import Config, config_hash, whole_batches, without_passwords
+from pipeline.core.config import Config, config_hash, whole_batches
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS, REPORTS
+from pipeline.core.text import redact
 from pipeline.core.validation import check_batch_size
 from pipeline.data import prepared
 
@@ -80,7 +81,7 @@ def _track(config: Config, found: "Evaluation", store: "Store") -> None:
     if run_id is None:
         log.warning(
             "no finished run in %s has this model and these settings: the figures are in %s only",
-            without_passwords(store.uri),
+            redact(store.uri),
             REPORTS,
         )
         return

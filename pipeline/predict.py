@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.config import Config
-from pipeline.core.ending import in_one_line
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS
+from pipeline.core.text import printable
 from pipeline.runs.command_line import RUN, Parser, run
 
 MOST_COLUMNS = 10  # of classes in the table
@@ -54,7 +54,7 @@ def predict(given: argparse.Namespace, config: Config) -> int:
             picture = pictures.read(Path(name))
             found.append((name, picture.small, ink.find(picture.grey)))
         except UserError as error:
-            sys.stderr.write(f"error: {in_one_line(name)}: {error}\n")
+            sys.stderr.write(f"error: {printable(name)}: {error}\n")
     answers = _answer(found, given.model, config) if found else []
     if given.json:
         _print_json(answers)
@@ -104,7 +104,7 @@ def _print_json(answers: "list[Answer]") -> None:
 def _print_table(answers: "list[Answer]") -> None:
     if not answers:
         return
-    names = [in_one_line(answer.name) for answer in answers]
+    names = [printable(answer.name) for answer in answers]
     width = max(len("picture"), *map(len, names))
     number = len(answers[0].probabilities)
     classes = "".join(f"{digit:5}" for digit in range(number)) if number <= MOST_COLUMNS else "   most probable"
@@ -126,7 +126,7 @@ def _show(answers: "list[Answer]", path: Path) -> None:
     from pipeline.recognition import seen
 
     try:
-        seen.draw([replace(answer, name=in_one_line(answer.name)) for answer in answers], path)
+        seen.draw([replace(answer, name=printable(answer.name)) for answer in answers], path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from error
 

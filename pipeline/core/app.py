@@ -20,10 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors, signals
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, without_passwords
-from pipeline.core.ending import in_one_line, stop, telling, told
+from pipeline.core.config import Config
+from pipeline.core.ending import stop, telling, told
 from pipeline.core.errors import Diverged, Stopped, UserError
 from pipeline.core.paths import CONF, ROOT
+from pipeline.core.text import printable, redact
 from pipeline.core.validation import resolve
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Job:
             where = hydra_config.runtime.output_dir
             found = told(error, where)
             if hydra_config.mode == RunMode.MULTIRUN:
-                line = in_one_line(found.line if found else f"{type(error).__name__}: {error}".splitlines()[0])
+                line = printable(found.line if found else f"{type(error).__name__}: {error}".splitlines()[0])
                 sys.stderr.write(f"error: job {hydra_config.job.num} failed: {line} (see {where})\n")
                 if not self.full_errors:
                     error = error.with_traceback(None)  # Hydra keeps it to the sweep's end, and its frames the data
@@ -153,5 +154,5 @@ def _hide_passwords() -> None:
         written += Path(hydra_config.sweep.dir).glob("multirun.yaml")
     for path in written:
         text = path.read_text(encoding="utf-8")
-        if without_passwords(text) != text:
-            write_text(path, without_passwords(text))
+        if redact(text) != text:
+            write_text(path, redact(text))

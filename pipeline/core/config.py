@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -16,8 +15,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from pipeline.core.paths import ROOT
-
-MOST_LETTERS = 6000  # of a param: MLflow's own limit
+from pipeline.core.text import redact, truncate
 
 
 @dataclass
@@ -167,19 +165,7 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def params(config: Config) -> dict[str, str]:
     """What MLflow shows of a run's settings: all of them, but how its sweep was run and what promotion asks."""
     shown = ((key, value) for key, value in flatten(config) if not key.startswith(("sweep.", "promotion.")))
-    return {key: shortened(without_passwords(str(value)), "provenance/config.yaml") for key, value in shown}
-
-
-def shortened(value: str, whole: str) -> str:
-    """A param as MLflow takes it; what is cut says so, and which of the run's files has the whole."""
-    cut = f"... (the whole is in {whole})"
-    return value if len(value) <= MOST_LETTERS else value[: MOST_LETTERS - len(cut)] + cut
-
-
-def without_passwords(text: str) -> str:
-    """The text, of whose URLs users and passwords are left out, before the host or as PostgreSQL's parameter."""
-    # Databases take a slash in a password as it is, so that behind a colon all may be one up to the last "@".
-    return re.sub(r"(?<=://)(?:[^/\s@]*:\S*|[^/\s]*)@|(?<=[?&]password=)[^&\s'\"]*", "", text)
+    return {key: truncate(redact(str(value)), "provenance/config.yaml") for key, value in shown}
 
 
 def keys(schema: Any = Config, prefix: str = "") -> Iterator[str]:

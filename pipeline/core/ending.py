@@ -10,8 +10,8 @@ from typing import NamedTuple, NoReturn
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors
-from pipeline.core.config import without_passwords
 from pipeline.core.errors import NO_MEMORY, Terminated, UserError, refused
+from pipeline.core.text import printable
 
 
 class Told(NamedTuple):
@@ -69,7 +69,7 @@ def _of_store(error: Exception) -> str | None:
 
 def stop(message: str, code: int) -> NoReturn:
     """End the process with one line on stderr, without passwords of URLs."""
-    sys.stderr.write(f"error: {in_one_line(message)}\n")
+    sys.stderr.write(f"error: {printable(message)}\n")
     sys.exit(code)
 
 
@@ -77,8 +77,3 @@ def stop_unread() -> NoReturn:
     """End the process as a closed pipe does, as under `| head`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(128 + signal.SIGPIPE)
-
-
-def in_one_line(message: str) -> str:
-    """The message without passwords of URLs; a file's name may hold what breaks a line, or what no terminal shows."""
-    return "".join(letter if letter.isprintable() else "?" for letter in without_passwords(message))

@@ -12,8 +12,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import UserError
+from pipeline.core.text import redact
 from pipeline.runs import registry
 from pipeline.runs.run_info import Subject
 from pipeline.tracking import store
@@ -32,7 +33,7 @@ class Lookup:
 
     def __init__(self, config: Config) -> None:
         self.uri = store.uri(config.tracking)
-        self.told = without_passwords(self.uri)
+        self.told = redact(self.uri)
         self.client = store.look(config.tracking)
         self.model_name = config.promotion.model
         self._folder = TemporaryDirectory(prefix="runs-")  # for what is fetched, until the process ends

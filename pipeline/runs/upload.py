@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.atomic import sha256, write_text
-from pipeline.core.config import Tracking, without_passwords
+from pipeline.core.config import Tracking
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.tracking import processes, retry, store
 from pipeline.tracking.journal import Entry, Journal, journals
 from pipeline.tracking.operations import Writer
@@ -63,7 +64,7 @@ def _upload(journal: Journal, tracking: Tracking, *, chosen: bool) -> Uploaded |
     if processes.is_at_work(first["process"]):
         raise UserError(f"a process is at work on the run in {where}: wait until it has ended")
     own = store.uri(tracking)
-    meant = own if chosen or without_passwords(own) == first["uri"] else first["uri"]
+    meant = own if chosen or redact(own) == first["uri"] else first["uri"]
     opened = store.connect_once(replace(tracking, uri=meant, experiment=first["experiment"]))
     try:
         with store.telling(opened.uri):
@@ -85,7 +86,7 @@ def _write(opened: store.Store, journal: Journal, entries: list[Entry]) -> Uploa
     journal.discard()
     status = entries[-1]["status"] if created else "FINISHED"
     parent = entries[0].get("tags", {}).get("mlflow.parentRunId", "")
-    return Uploaded(writer.run_id, status, journal.output, without_passwords(opened.uri), parent)
+    return Uploaded(writer.run_id, status, journal.output, redact(opened.uri), parent)
 
 
 def _name(run_id: str, entries: list[Entry], output: Path) -> None:

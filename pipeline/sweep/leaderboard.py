@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.core.atomic import write_csv
-from pipeline.core.config import flatten, without_passwords
+from pipeline.core.config import flatten
+from pipeline.core.text import redact
 from pipeline.sweep.sweep_job import SweepJob, finished, varied
 
 MEASURED = ("best/valid_error", "best/valid_loss", "best/epoch")
@@ -68,7 +69,7 @@ def lines(jobs: Sequence[SweepJob], most: int) -> list[str]:
 
 def _shown(value: object) -> object:
     """A number as it is, anything else as text without passwords of URLs."""
-    return value if isinstance(value, int | float) else without_passwords(str(value))
+    return value if isinstance(value, int | float) else redact(str(value))
 
 
 def _label(key: str) -> str:

@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.core.app import STOP_MARK, JobFailed
 from pipeline.core.atomic import write_text
-from pipeline.core.config import config_hash, params, without_passwords
+from pipeline.core.config import config_hash, params
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.sweep import leaderboard, report
 from pipeline.sweep.finished_runs import History
 from pipeline.sweep.sweep_job import SweepJob, counts, finished, next_number, settings, tracking_of, varied
@@ -83,7 +84,7 @@ class Sweep:
             UserError: the store cannot be used.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.folder / "multirun.yaml", without_passwords(OmegaConf.to_yaml(self.config)))
+        write_text(self.folder / "multirun.yaml", redact(OmegaConf.to_yaml(self.config)))
         self._mark.unlink(missing_ok=True)
         # In a folder that was given by hand, jobs of an earlier start keep their numbers, and so their folders.
         self.first = next_number(self.folder)
@@ -192,7 +193,7 @@ class Sweep:
 
         with suppress(OSError):  # nobody reads any more, or the disk is full that it goes to
             chart_link = charts.told(parent.store, parent.id)
-            sys.stdout.write(without_passwords(report.text(self.jobs, self.folder, parent.id, chart_link)))
+            sys.stdout.write(redact(report.text(self.jobs, self.folder, parent.id, chart_link)))
             sys.stdout.flush()
         ended, unwritten = "FAILED", None
         try:
@@ -240,7 +241,7 @@ class Sweep:
 def _tell_unwritten(parent: "Parent", error: Exception, folder: Path) -> None:
     from pipeline.tracking import store_errors
 
-    reason = without_passwords(store_errors.reason(error))
+    reason = redact(store_errors.reason(error))
     sys.stderr.write(
         f"error: run {parent.id} of the sweep could not be written ({reason}): mend the store, type "
         f"`python -m pipeline.upload {report.near(folder)}` for jobs that are not written, and then the same command\n"

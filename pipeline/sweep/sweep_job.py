@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core.app import JobDiverged
-from pipeline.core.config import Config, Tracking, config_hash, flatten, without_passwords
+from pipeline.core.config import Config, Tracking, config_hash, flatten
 from pipeline.core.errors import Pruned, Stopped, UserError
+from pipeline.core.text import redact
 from pipeline.core.validation import resolve
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class SweepJob:
     def told(self) -> str:
         """Its overrides, as one would type them, without those of the sweep and without passwords of URLs."""
         words = filter_overrides(self.overrides)
-        return " ".join(without_passwords(word) for word in words if not word.startswith("sweep."))
+        return " ".join(redact(word) for word in words if not word.startswith("sweep."))
 
     def note(self, returned: JobReturn) -> None:
         """Take note of what a launcher gave back; a result is in the store."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline.core.config import Data, without_passwords
+from pipeline.core.config import Data
+from pipeline.core.text import redact
 from pipeline.data.images import LabelledImages
 
 # What a data set was used for.
@@ -19,7 +20,7 @@ def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> lis
     Their digest is DVC's MD5 of data/, of which they are parts: MLflow's own would cover the first few images only.
     """
     places = [data.path] if data.files is None else list(data.sources)
-    source = without_passwords(json.dumps({"path": "data", "sources": places}))
+    source = redact(json.dumps({"path": "data", "sources": places}))
     return [
         DatasetInput(
             Dataset(f"{data.name} {use}", data_md5, "dvc", source, _schema(images), _profile(images)),

@@ -16,9 +16,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 from omegaconf import OmegaConf
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Config, config_hash, without_passwords
+from pipeline.core.config import Config, config_hash
 from pipeline.core.errors import UserError
 from pipeline.core.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
+from pipeline.core.text import redact
 from pipeline.tracking import git, processes
 
 FOLDER = "provenance"  # of a run's artifacts
@@ -62,7 +63,7 @@ def of_process(job: str, data_md5: str) -> dict[str, str]:
 
 def composed(config: Config) -> str:
     """The configuration that conf/ and the command line composed to, as YAML, without passwords of URLs."""
-    return without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
+    return redact(OmegaConf.to_yaml(dataclasses.asdict(config)))
 
 
 def files() -> Path:
@@ -104,7 +105,7 @@ def run_name(config: Config) -> str:
         item for item in overrides if item.split("=")[0] not in told and not item.startswith(("tracking", "sweep."))
     ]
     words = [f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others]
-    name = " ".join(map(without_passwords, words))
+    name = " ".join(map(redact, words))
     return name if len(name) <= MOST_NAMED else f"{name[: MOST_NAMED - 3]}..."
 
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from hydra.core.hydra_config import HydraConfig
 from mlflow.entities import DatasetInput
 
-from pipeline.core.config import Config, params, without_passwords
+from pipeline.core.config import Config, params
 from pipeline.core.errors import Diverged, Stopped, StoreError, Unwritten
+from pipeline.core.text import redact
 from pipeline.tracking import processes, provenance, store_errors, upload_queue
 from pipeline.tracking.journal import Entry, Journal
 from pipeline.tracking.logged_model import SavedModel
@@ -35,7 +36,7 @@ class Run:
 
     def __init__(self, store: Store, experiment: str, output: Path, first: Entry) -> None:
         """The first entry is to create the run, or to find it."""
-        self._told = without_passwords(store.uri)
+        self._told = redact(store.uri)
         self._journal = Journal.begin(output)
         self._writer = Writer(store, self._journal)
         self._lane = Lane(store.uri, self._unwritten)
@@ -172,7 +173,7 @@ class Ending(NamedTuple):
             return cls()
         told = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
         failed = isinstance(error, Exception) and not isinstance(error, Stopped)
-        return cls("FAILED" if failed else "KILLED", without_passwords(told))
+        return cls("FAILED" if failed else "KILLED", redact(told))
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from mlflow.utils.uri import is_local_uri
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.core.atomic import writing
-from pipeline.core.config import Tracking, without_passwords
+from pipeline.core.config import Tracking
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.paths import home
+from pipeline.core.text import redact
 from pipeline.tracking import GIVEN_URI, store_errors
 
 SQLITE = "sqlite:///"
@@ -115,7 +116,7 @@ def look(tracking: Tracking) -> MlflowClient:
     """
     where = uri(tracking)
     if not exists(tracking):
-        raise UserError(f"there is no run yet in {without_passwords(where)}: run `dvc repro`")
+        raise UserError(f"there is no run yet in {redact(where)}: run `dvc repro`")
     mlflow.set_tracking_uri(where)
     with telling(where):
         client = MlflowClient(where)
@@ -134,7 +135,7 @@ def telling(where: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise StoreError(
-            f"the MLflow store {without_passwords(where)} cannot be used ({store_errors.reason(error)}): start it, "
+            f"the MLflow store {redact(where)} cannot be used ({store_errors.reason(error)}): start it, "
             "or choose another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
         ) from error
 
@@ -158,7 +159,7 @@ def _experiment(client: MlflowClient, name: str, where: str) -> str:
     location = local_file_uri_to_path(experiment.artifact_location)
     if not where.startswith(SQLITE) and is_local_uri(experiment.artifact_location) and not Path(location).is_dir():
         raise UserError(
-            f"the MLflow store {without_passwords(where)} keeps the artifacts of experiment {name!r} in {location}, a "
+            f"the MLflow store {redact(where)} keeps the artifacts of experiment {name!r} in {location}, a "
             "folder that is not on this machine: start it with `mlflow server --serve-artifacts` and choose another "
             "tracking.experiment"
         )

@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors
-from pipeline.core.config import MOST_LETTERS, Config, config_hash, flatten, keys, params, without_passwords
+from pipeline.core.config import Config, config_hash, flatten, keys, params
 from pipeline.core.errors import UserError
+from pipeline.core.text import MAX_PARAM_LENGTH, redact
 from pipeline.core.validation import check_batch_size, check_update_patience, resolve, unknown_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -155,8 +156,8 @@ def test_conf_file_that_cannot_be_read_is_named(
 
 def test_param_that_mlflow_would_cut_says_that_it_is_cut() -> None:
     """MLflow cuts it without a mark."""
-    value = params(config(f"data.sources=[/{'x' * MOST_LETTERS}]"))["data.sources"]
-    assert len(value) == MOST_LETTERS
+    value = params(config(f"data.sources=[/{'x' * MAX_PARAM_LENGTH}]"))["data.sources"]
+    assert len(value) == MAX_PARAM_LENGTH
     assert value.endswith("... (the whole is in provenance/config.yaml)")
 
 
@@ -164,7 +165,7 @@ def test_param_that_mlflow_would_cut_says_that_it_is_cut() -> None:
 def test_address_is_told_without_user_and_password(secret: str) -> None:
     """Whatever letters a password has; a port and a path are not taken for one."""
     told = "cannot use postgresql://db:5432/mlflow (or sqlite:////a/b:c@d/mlflow.db)"
-    assert without_passwords(told.replace("://db", f"://{secret}db")) == told
+    assert redact(told.replace("://db", f"://{secret}db")) == told
 
 
 BAD_VALUES = [
