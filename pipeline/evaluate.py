@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.core import app
 from pipeline.core.atomic import sha256, write_csv, write_text, writing
-from pipeline.core.config import Config, config_hash, whole_batches
+from pipeline.core.config import Config, check_batch_size, config_hash, whole_batches
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS, REPORTS
 from pipeline.core.text import redact
-from pipeline.core.validation import check_batch_size
 from pipeline.data import prepared
 
 if TYPE_CHECKING:

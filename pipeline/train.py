@@ -13,9 +13,8 @@ from hydra.types import RunMode
 
 from pipeline.core import app
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, whole_batches
+from pipeline.core.config import Config, check_batch_size, check_update_patience, whole_batches
 from pipeline.core.errors import UserError
-from pipeline.core.validation import check_batch_size, check_update_patience
 from pipeline.data import prepared
 from pipeline.training import pruning
 from pipeline.training.banked import Banked, Rest

@@ -16,10 +16,9 @@ from PIL import Image
 
 from benchmarks.torture.report import Report
 from pipeline.core import hydra_errors
-from pipeline.core.config import Config, Data, flatten
+from pipeline.core.config import Config, Data, flatten, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.paths import CONF
-from pipeline.core.validation import resolve
 from pipeline.formats import idx
 from pipeline.sources import own_data
 

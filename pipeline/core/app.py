@@ -20,12 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors, signals
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config
+from pipeline.core.config import Config, resolve
 from pipeline.core.ending import stop, telling, told
 from pipeline.core.errors import Diverged, Stopped, UserError
 from pipeline.core.paths import CONF, ROOT
 from pipeline.core.text import printable, redact
-from pipeline.core.validation import resolve
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # a line that cannot be logged, on a full disk or to a closed pipe, is no traceback

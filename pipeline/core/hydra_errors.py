@@ -7,8 +7,8 @@ from pathlib import Path
 from hydra.errors import OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline.core.config import unknown_key
 from pipeline.core.paths import CONF
-from pipeline.core.validation import unknown_key
 
 _FULL_KEY = re.compile(r"^\s*full_key: (\S+)$", re.MULTILINE)
 _FILE = re.compile(r"^In '(\S+)': .* raised while composing config:$", re.MULTILINE)

@@ -9,11 +9,10 @@ from typing import NoReturn
 from hydra import compose, initialize_config_dir
 
 from pipeline.core import hydra_errors, signals
-from pipeline.core.config import Config
+from pipeline.core.config import Config, resolve
 from pipeline.core.ending import stop, telling
 from pipeline.core.errors import UserError
 from pipeline.core.paths import CONF
-from pipeline.core.validation import resolve
 
 RUN = "a run's id or the beginning of it, its name, `champion`, a model file, or a folder with one, as models"
 

@@ -14,7 +14,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from pipeline.core.app import Job, check_stop_mark
-from pipeline.core.validation import resolve
+from pipeline.core.config import resolve
 from pipeline.sweep.sweep_job import Planned
 from pipeline.training.banked import Banked, finish
 

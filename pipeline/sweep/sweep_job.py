@@ -13,10 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core.app import JobDiverged
-from pipeline.core.config import Config, Tracking, config_hash, flatten
+from pipeline.core.config import Config, Tracking, config_hash, flatten, resolve
 from pipeline.core.errors import Pruned, Stopped, UserError
 from pipeline.core.text import redact
-from pipeline.core.validation import resolve
 
 if TYPE_CHECKING:
     from pipeline.tracking.queries import Result

@@ -15,10 +15,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors
-from pipeline.core.config import Config, config_hash, flatten, keys, params
+from pipeline.core.config import (
+    Config,
+    check_batch_size,
+    check_update_patience,
+    config_hash,
+    flatten,
+    keys,
+    params,
+    resolve,
+    unknown_key,
+)
 from pipeline.core.errors import UserError
 from pipeline.core.text import MAX_PARAM_LENGTH, redact
-from pipeline.core.validation import check_batch_size, check_update_patience, resolve, unknown_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -179,7 +188,7 @@ BAD_VALUES = [
     ("train.early_stopping", "never", "epochs, updates"),
     ("train.update_patience.improvement", "1.5", "at most 1"),
     ("data.split.validation", "0", "at least 1"),
-    ("data.split.validation", "1.5", "a share of them between 0 and 1"),
+    ("data.split.validation", "1.5", "a share between 0 and 1"),
     ("data.split.test", "1", "between 0 and 1"),
     ("data.first_label", "-1", "at least 0"),
     ("data.classes", "[a]", "2 to 1000 different names"),
