@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipeline.core import app
-from pipeline.core.atomic import sha256, write_csv, write_text, writing
+from pipeline.core.atomic import atomic_write, sha256, write_csv, write_text
 from pipeline.core.config import Config, check_batch_size, config_hash, whole_batches
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS, REPORTS
@@ -63,7 +63,7 @@ def _write(config: Config, found: "Evaluation", names: list[str]) -> None:
     found.seen.write(PREDICTIONS)
     rows = ((name, *of.values()) for name, of in zip(names, found.classes, strict=True))
     write_csv(CLASSES, ("class", "precision", "recall", "f1"), rows)
-    with writing(PLOTS / "learning_curves.csv") as temporary:
+    with atomic_write(PLOTS / "learning_curves.csv") as temporary:
         shutil.copyfile(HISTORY, temporary)
     history = learning_curves.read(HISTORY)
     figures.draw(found.seen, found.classes, history, names, config.data.name, PLOTS)

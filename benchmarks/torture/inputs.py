@@ -141,7 +141,7 @@ def _try_setting(override: str, found: Report) -> None:
         config = resolve(compose("config", [override]))
         assert isinstance(config, Config)
     except (UserError, HydraException, OmegaConfBaseException, OverflowError) as error:
-        told = str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+        told = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
         found.counts["settings refused"] += 1
         found.counts["other errors than one line"] += "\n" in told or not told
         if "\n" in told or not told:

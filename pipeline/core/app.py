@@ -75,7 +75,7 @@ def run(task: Callable[[Config], Any]) -> None:
             if job.started or not of_hydra:
                 raise
             # Before a job starts, whatever else is raised is about the command line or conf/.
-            raise Refused(hydra_errors.one_line(error)) from error
+            raise Refused(hydra_errors.short_message(error)) from error
 
 
 def _check_options() -> None:

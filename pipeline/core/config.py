@@ -202,7 +202,7 @@ def resolve(cfg: DictConfig) -> Config:
     schema = dict(_fields())
     for key in _composed_keys(cfg):
         if key not in schema:
-            raise UserError(unknown_key(key))
+            raise UserError(unknown_key_message(key))
     missing = OmegaConf.missing_keys(cfg)
     if missing:
         raise UserError(f"{', '.join(sorted(missing))}: no value in conf/")
@@ -254,7 +254,7 @@ def check_update_patience(train: Train, images: int) -> None:
         )
 
 
-def unknown_key(key: str) -> str:
+def unknown_key_message(key: str) -> str:
     """Return the error message for a key that conf/ does not have: the closest key of its section, or all of them."""
     section, _, name = key.rpartition(".")
     siblings = {known.rpartition(".")[2]: known for known in keys() if known.rpartition(".")[0] == section}

@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors
-from pipeline.core.errors import NO_MEMORY, Terminated, UserError, refused
+from pipeline.core.errors import NO_MEMORY, Terminated, UserError, system_error_message
 from pipeline.core.text import printable
 
 
@@ -47,7 +47,7 @@ def told(error: Exception, where: object) -> Told | None:
     if isinstance(error, UserError):
         return Told(str(error), error.code)
     if isinstance(error, OmegaConfBaseException):
-        return Told(hydra_errors.one_line(error), 2)
+        return Told(hydra_errors.short_message(error), 2)
     if isinstance(error, MemoryError):
         return Told(f"not enough memory ({str(error) or type(error).__name__}): {NO_MEMORY}", 2)
     if isinstance(error, ImportError):
@@ -55,7 +55,7 @@ def told(error: Exception, where: object) -> Told | None:
         return Told(f"a library cannot be loaded ({error}): {advice}", 2)
     if by_store := _of_store(error):
         return Told(f"the MLflow store does not answer any more ({by_store})", 2)
-    return Told(refused(error, where), 2) if isinstance(error, OSError) else None
+    return Told(system_error_message(error, where), 2) if isinstance(error, OSError) else None
 
 
 def _of_store(error: Exception) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 
 COLUMNS = 4  # at most
 PICTURE = 140  # pixels of the square in which a picture is shown
@@ -50,7 +50,7 @@ def draw(answers: Sequence[Answer], path: Path) -> None:
     for number, answer in enumerate(answers):
         row, column = divmod(number, columns)
         _draw_one(sheet, answer, column * WIDE + GAP, HEADER + row * HIGH)
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary, "PNG")
 
 

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 
 COLOURS = colormaps["viridis"]
 LAST_COLOUR = 0.88  # beyond it viridis is too light on white
@@ -49,7 +49,7 @@ def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
     legend = figure.legend(loc="outside right upper", fontsize=8, frameon=False, title="rank: run", title_fontsize=8)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")
 
 

@@ -67,4 +67,4 @@ def settings(overrides: Sequence[str]) -> Config:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever else Hydra raises here is about the overrides or conf/
-        raise UserError(hydra_errors.one_line(error)) from error
+        raise UserError(hydra_errors.short_message(error)) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.core.atomic import sha256, writing
+from pipeline.core.atomic import atomic_write, sha256
 from pipeline.core.config import Data, File, Files
 from pipeline.core.errors import UserError
 from pipeline.core.text import redact
@@ -46,7 +46,7 @@ def _fetch_file(data: Data, file: File, folder: Path, left: list[tuple[str, Sour
     while left:
         name, place = redact(left[0][0]), left[0][1]
         try:
-            with writing(folder / file.name) as temporary:
+            with atomic_write(folder / file.name) as temporary:
                 place.write(file, temporary)
                 _verify(temporary, file)
         except SourceError as error:

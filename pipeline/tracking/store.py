@@ -14,7 +14,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.core.config import Tracking
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.paths import home
@@ -142,7 +142,7 @@ def telling(where: str) -> Iterator[None]:
 
 def _create(path: Path) -> None:
     """Make a new file's tables under another name: a process that is killed meanwhile leaves no half of a store."""
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         MlflowClient(f"{SQLITE}{temporary}").search_experiments()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.core.errors import UserError
 from tests.support.project import Project
 
@@ -42,7 +42,7 @@ def test_file_that_does_not_fit_is_told_by_its_name(write: Callable[[Path], None
     """Libraries tell neither its name nor, as NumPy, the reason; the earlier file stays, and nothing beside it."""
     path = tmp_path / "kept.npy"
     path.write_bytes(b"earlier")
-    with pytest.raises(UserError) as told, writing(path) as temporary:
+    with pytest.raises(UserError) as told, atomic_write(path) as temporary:
         write(temporary)
     assert str(told.value).startswith(f"{path}: {reason}")
     assert "\n" not in str(told.value)
@@ -56,7 +56,7 @@ def test_what_a_killed_process_has_left_of_the_file_is_removed(tmp_path: Path) -
     ended.wait()
     for name in (f".kept.{ended.pid}.npy", f".kept.{os.getppid()}.npy", f".other.{ended.pid}.npy"):
         (tmp_path / name).write_bytes(b"half")
-    with writing(tmp_path / "kept.npy") as temporary:
+    with atomic_write(tmp_path / "kept.npy") as temporary:
         temporary.write_bytes(b"whole")
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"kept.npy", f".kept.{os.getppid()}.npy", f".other.{ended.pid}.npy"}
@@ -64,13 +64,13 @@ def test_what_a_killed_process_has_left_of_the_file_is_removed(tmp_path: Path) -
 
 def test_error_of_another_file_is_not_told_as_this_ones(tmp_path: Path) -> None:
     """What is read while writing has its own name."""
-    with pytest.raises(FileNotFoundError, match="missing"), writing(tmp_path / "new") as temporary:
+    with pytest.raises(FileNotFoundError, match="missing"), atomic_write(tmp_path / "new") as temporary:
         temporary.write_bytes((tmp_path / "missing").read_bytes())
 
 
 def test_reason_is_not_guessed(tmp_path: Path) -> None:
     """Only NumPy's error without a number means a full disk."""
-    with pytest.raises(UserError, match=r"kept\.npy: no answer: mend that"), writing(tmp_path / "kept.npy"):
+    with pytest.raises(UserError, match=r"kept\.npy: no answer: fix this"), atomic_write(tmp_path / "kept.npy"):
         raise TimeoutError("no answer")
 
 

@@ -24,7 +24,7 @@ from pipeline.core.config import (
     keys,
     params,
     resolve,
-    unknown_key,
+    unknown_key_message,
 )
 from pipeline.core.errors import UserError
 from pipeline.core.text import MAX_PARAM_LENGTH, redact
@@ -47,7 +47,7 @@ def refusal(*overrides: str) -> str:
     with pytest.raises((UserError, HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)) as told:
         config(*overrides)
     error = told.value
-    return str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+    return str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
 
 
 def test_conf_gives_every_key_of_the_schema() -> None:
@@ -102,7 +102,7 @@ def test_every_setting_refuses_values_of_other_types_and_beyond_its_limits() -> 
             with pytest.raises((UserError, OmegaConfBaseException)) as told:
                 resolve(changed(composed, key, wrong))
             error = told.value
-            line = str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+            line = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
             assert line.startswith((f"{key}=", f"{key}: ")), line
             assert "\n" not in line
 
@@ -117,7 +117,7 @@ def changed(composed: DictConfig, key: str, value: object) -> DictConfig:
 def test_every_misspelt_setting_is_told_with_the_right_one() -> None:
     """In every section, sections included."""
     for key in keys():
-        assert unknown_key(f"{key}x") == f"{key}x is not a setting; did you mean {key}?"
+        assert unknown_key_message(f"{key}x") == f"{key}x is not a setting; did you mean {key}?"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_choice_that_a_group_lacks_is_told_with_those_it_has(choice: str, told: 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, "conf/train/sgd.yaml is not there: restore it"),
+        (None, "conf/train/sgd.yaml does not exist: restore it"),
         (b"# caf\xe9\n", "sgd.yaml: 'utf-8' codec can't decode byte 0xe9 in position 5: "),
         (b"epochs: 1\nepochs: 2\n", 'sgd.yaml", line 2, column 1'),
         (b"update_patience:\n\tupdates: 1\n", 'sgd.yaml", line 2, column 1'),
