@@ -1,6 +1,10 @@
-"""Stage compose: write the configuration that conf/ composes to into params.yaml, where DVC watches its values.
+"""Write the configuration of conf/ into params.yaml, where DVC watches its values.
 
 python -m pipeline.compose
+python -m pipeline.compose --cfg job
+python -m pipeline.compose --cfg job experiment=theano_tutorial
+
+With --cfg job the configuration is printed, and nothing is written.
 """
 
 import dataclasses

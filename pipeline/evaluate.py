@@ -1,6 +1,8 @@
-"""Stage evaluate: measure models/model.keras on the test set, once; reports/ gets the figures, and so does its run.
+"""Evaluate models/model.keras on the test set, once; write reports/ and add the metrics to the model's run.
 
 python -m pipeline.evaluate
+python -m pipeline.evaluate data=digits
+python -m pipeline.evaluate tracking=server
 """
 
 import json

@@ -18,6 +18,7 @@ from typing import Any, get_args
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from pipeline.core.docstrings import docstring
 from pipeline.core.errors import UserError
 from pipeline.core.paths import ROOT
 from pipeline.core.text import redact, truncate
@@ -188,6 +189,7 @@ class Config:
 # At import, so that a launcher's worker processes register them too.
 ConfigStore.instance().store(name="schema", node=Config)
 OmegaConf.register_new_resolver("root", lambda: str(ROOT), replace=True)
+OmegaConf.register_new_resolver("docstring", docstring, replace=True)
 # Cached, so that all jobs of a sweep share the process id of the sweep's command.
 OmegaConf.register_new_resolver("pid", os.getpid, use_cache=True, replace=True)
 
