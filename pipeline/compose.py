@@ -27,24 +27,28 @@ HEADER = """\
 
 
 def compose(config: Config) -> None:
-    """Write params.yaml, unless it was changed by other hands, whose changes would be lost without a word."""
-    # Git keeps the file, and DVC's lock its values. Nothing else reads it.
+    """Write params.yaml.
+
+    Raises:
+        UserError: it has edits, which would be lost.
+    """
+    # Redacted, because Git stores the file and dvc.lock its values. Nothing else reads it.
     values = redact(OmegaConf.to_yaml(dataclasses.asdict(config)))
     if PARAMS.is_file() and _edited(PARAMS.read_bytes(), values):
         raise UserError(
-            f"{PARAMS} was changed by hand or `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
+            f"{PARAMS} was changed by hand or by `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
             "as `dvc exp run -S conf/config.yaml:train.learning_rate=0.2` does, and delete params.yaml"
         )
     write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
 
 
 def _edited(content: bytes, composed: str) -> bool:
-    """Whether the file holds values that are neither those that its header was written for nor the ones to come."""
+    """Whether the values neither match the digest in the header nor equal the ones that are to be written."""
     try:
         text = content.decode()
         values = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
         return _digest(values) not in text and OmegaConf.create(values) != OmegaConf.create(composed)
-    except (YAMLError, UnicodeDecodeError):  # as with the marks of a merge conflict, or of an editor that saves Latin-1
+    except (YAMLError, UnicodeDecodeError):  # for example a merge conflict, or an editor that saves Latin-1
         return True
 
 
