@@ -16,12 +16,8 @@ help: ## List the targets
 
 setup: .venv/installed ## Make .venv and install the locked dependencies
 
-# DVC writes its files in place: killed at that moment, it leaves one empty or cut, and does not read it any more. The
-# last one names the processes that are at work; DVC itself does without it.
 repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what changed
-	@told=$$(dvc stage list 2>&1) && [ -z "$$(tail -q -c 1 dvc.lock data.dvc)" ] || case "$$told" in \
-	    *dvc.yaml*) ;; *) git checkout -- dvc.lock data.dvc;; esac  # what is wrong in dvc.yaml DVC tells itself
-	@[ ! -e .dvc/tmp/rwlock ] || [ "$$(tail -c 1 .dvc/tmp/rwlock)" = '}' ] || rm .dvc/tmp/rwlock
+	@bash .dvc/repair.sh
 	@dvc repro
 
 test: .venv/installed-dev ## Run the tests, those on real MNIST included
@@ -34,15 +30,15 @@ check: .venv/installed-dev ## Lint, types, DVC files, known vulnerabilities
 	@dvc dag > /dev/null
 	@$(MAKE) --no-print-directory audit
 
-# Not pip-audit's other service: a mirror of the index may know of no vulnerability, and say so of each package.
+# Not pip-audit's default service: a mirror of the index may list no vulnerabilities, and every package then passes.
 AUDIT := pip-audit --vulnerability-service osv --timeout 5 --progress-spinner off --disable-pip --require-hashes
 
 audit: .venv/installed-dev ## Look for known vulnerabilities in the locked dependencies
-	@told=$$($(AUDIT) --requirement requirements-dev.lock 2>&1) || case "$$told" in \
-	    Found*|*[[:space:]]Found*) echo "$$told" >&2; exit 1;; \
+	@report=$$($(AUDIT) --requirement requirements-dev.lock 2>&1) || case "$$report" in \
+	    Found*|*[[:space:]]Found*) echo "$$report" >&2; exit 1;; \
 	    *requests.exceptions.*|*'Could not connect'*|*ServiceError*) \
-	        echo 'vulnerabilities were not looked for: their database cannot be reached';; \
-	    *) echo "$$told" >&2; exit 1;; esac
+	        echo 'no vulnerability check: the OSV database cannot be reached';; \
+	    *) echo "$$report" >&2; exit 1;; esac
 
 bench: .venv/installed ## Measure speed on prepared/, and write benchmarks/results.md
 	@python -m benchmarks

@@ -14,9 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import home
+from pipeline.core.text import redact
 from pipeline.runs import command_line
 
 ARTIFACT = "report.html"
@@ -53,7 +54,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     try:
         run.log_text(html, ARTIFACT)
     except UserError as error:
-        sys.stderr.write(f"warning: {without_passwords(str(error))}\n")
+        sys.stderr.write(f"warning: {redact(str(error))}\n")
     return 0
 
 

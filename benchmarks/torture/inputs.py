@@ -16,10 +16,9 @@ from PIL import Image
 
 from benchmarks.torture.report import Report
 from pipeline.core import hydra_errors
-from pipeline.core.config import Config, Data, flatten
+from pipeline.core.config import Config, Data, flatten, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.paths import CONF
-from pipeline.core.validation import resolve
 from pipeline.formats import idx
 from pipeline.sources import own_data
 
@@ -142,7 +141,7 @@ def _try_setting(override: str, found: Report) -> None:
         config = resolve(compose("config", [override]))
         assert isinstance(config, Config)
     except (UserError, HydraException, OmegaConfBaseException, OverflowError) as error:
-        told = str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+        told = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
         found.counts["settings refused"] += 1
         found.counts["other errors than one line"] += "\n" in told or not told
         if "\n" in told or not told:

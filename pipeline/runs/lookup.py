@@ -11,8 +11,9 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.runs import registry
 from pipeline.runs.run_info import RunOrModel
 from pipeline.tracking import store
@@ -33,7 +34,7 @@ class Lookup:
     def __init__(self, config: Config) -> None:
         self.client = store.open_existing(config.tracking)
         self.uri = self.client.uri
-        self.display_uri = without_passwords(self.uri)
+        self.display_uri = redact(self.uri)
         self.model_name = config.promotion.model
         self._downloads = TemporaryDirectory(prefix="runs-")  # until the process ends
 

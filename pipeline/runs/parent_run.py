@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from pipeline.core.config import shortened, without_passwords
+from pipeline.core.text import redact, truncate
 from pipeline.tracking import queries
 from pipeline.tracking.queries import Result
 from pipeline.tracking.store import Store
@@ -74,7 +74,7 @@ def open_parent(
     created = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
     # Hydra's keys may have characters that MLflow's may not, as `group@package`.
     params = [
-        Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), shortened(without_passwords(value), "multirun.yaml"))
+        Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), truncate(redact(value), "multirun.yaml"))
         for key, value in space.items()
     ]
     store.client.log_batch(created.info.run_id, params=params)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Tracking, without_passwords
+from pipeline.core.config import Tracking
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.tracking import processes, retry, store
 from pipeline.tracking.journal import Journal, find_journals
 from pipeline.tracking.operations import CreateRun, EndRun, FirstOperation, LogBatch, Operation, Replayer
@@ -65,7 +66,7 @@ def _upload(journal: Journal, tracking: Tracking, *, chosen: bool) -> Uploaded |
     if processes.is_running(first.process):
         raise UserError(f"a process works on the run in {output}: wait until it has ended")
     configured = store.uri(tracking)
-    uri = configured if chosen or without_passwords(configured) == first.uri else first.uri
+    uri = configured if chosen or redact(configured) == first.uri else first.uri
     try:
         opened = store.connect(replace(tracking, uri=uri, experiment=first.experiment))
         retry.call(lambda: processes.close_orphans_once(opened))

@@ -20,9 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import signals
 from pipeline.core.app import JobFailed
-from pipeline.core.config import without_passwords
 from pipeline.core.errors import Terminated, UserError
 from pipeline.core.paths import ROOT
+from pipeline.core.text import redact
 from pipeline.sweep.bank_launcher import BankLauncher, group_into_banks, run_bank
 from pipeline.sweep.hydra_job import HydraJob
 from pipeline.sweep.sweep_job import tracking_section
@@ -189,7 +189,7 @@ def _mark_failed(bank: list[HydraJob], reason: str) -> None:
         folder = str(Path(hydra.sweep.dir, hydra.sweep.subdir).absolute())
         with read_write(hydra.runtime), open_dict(hydra.runtime):
             hydra.runtime.output_dir = folder
-        sys.stderr.write(f"error: job {hydra.job.num} failed: {without_passwords(reason)} (see {folder})\n")
+        sys.stderr.write(f"error: job {hydra.job.num} failed: {redact(reason)} (see {folder})\n")
         words = list(hydra.overrides.task)
         job.returned = JobReturn(overrides=words, hydra_cfg=job.config, status=JobStatus.FAILED)
         job.returned.return_value = JobFailed(reason)

@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.core.app import JobFailed
 from pipeline.core.atomic import write_text
-from pipeline.core.config import config_hash, params, without_passwords
+from pipeline.core.config import config_hash, params
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.sweep import leaderboard, summary
 from pipeline.sweep.bank_launcher import BankLauncher
 from pipeline.sweep.finished_runs import FinishedRuns
@@ -87,7 +88,7 @@ class Sweep:
         from pipeline.tracking import retry
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.folder / "multirun.yaml", without_passwords(OmegaConf.to_yaml(self.config)))
+        write_text(self.folder / "multirun.yaml", redact(OmegaConf.to_yaml(self.config)))
         self.stop_file.unlink(missing_ok=True)
         # In a folder that the user has chosen, jobs of an earlier start keep their numbers, and so their folders.
         self.first_number = next_number(self.folder)
@@ -190,7 +191,7 @@ class Sweep:
 
         with suppress(OSError):  # nobody reads stdout any more, or its disk is full
             link = charts.link_line(parent.store, parent.id)
-            sys.stdout.write(without_passwords(summary.text(self.jobs, self.folder, parent.id, link)))
+            sys.stdout.write(redact(summary.text(self.jobs, self.folder, parent.id, link)))
             sys.stdout.flush()
         final_status, failure = "FAILED", None
         try:
@@ -204,7 +205,7 @@ class Sweep:
         except Exception as error:  # noqa: BLE001 - as above
             failure = failure or error
         if failure is not None:
-            reason = without_passwords(store_errors.short_reason(failure))
+            reason = redact(store_errors.short_reason(failure))
             sys.stderr.write(
                 f"error: run {parent.id} of the sweep could not be written ({reason}): start the store, type "
                 f"`python -m pipeline.upload {summary.relative_to_cwd(self.folder)}` for jobs that are not written, "

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline.core.config import Data, without_passwords
+from pipeline.core.config import Data
+from pipeline.core.text import redact
 from pipeline.data.images import LabelledImages
 
 # Contexts of a data set.
@@ -19,7 +20,7 @@ def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> lis
     Their digest is DVC's MD5 of data/. MLflow's own digest would cover the first few images only.
     """
     sources = [data.path] if data.files is None else list(data.sources)
-    source = without_passwords(json.dumps({"path": "data", "sources": sources}))
+    source = redact(json.dumps({"path": "data", "sources": sources}))
     return [
         DatasetInput(
             Dataset(f"{data.name} {context}", data_md5, "dvc", source, _schema(images), _profile(images)),

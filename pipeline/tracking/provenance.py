@@ -14,10 +14,11 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 from omegaconf import OmegaConf
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Config, config_hash, without_passwords
+from pipeline.core.config import Config, config_hash
 from pipeline.core.errors import UserError
 from pipeline.core.job_context import JobContext
 from pipeline.core.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
+from pipeline.core.text import redact
 from pipeline.tracking import git, processes
 
 FOLDER = "provenance"  # among the artifacts of a run
@@ -56,7 +57,7 @@ def process_tags(command: str, data_md5: str) -> dict[str, str]:
 
 def config_yaml(config: Config) -> str:
     """The composed configuration as YAML, without credentials of URLs."""
-    return without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
+    return redact(OmegaConf.to_yaml(dataclasses.asdict(config)))
 
 
 def provenance_files() -> Path:
@@ -98,7 +99,7 @@ def run_name(config: Config, context: JobContext) -> str:
         item for item in overrides if item.split("=")[0] not in shown and not item.startswith(("tracking", "sweep."))
     ]
     words = [f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others]
-    name = " ".join(map(without_passwords, words))
+    name = " ".join(map(redact, words))
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
 
 

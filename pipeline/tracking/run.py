@@ -14,9 +14,10 @@ import numpy.typing as npt
 from mlflow.entities import DatasetInput
 
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, params, without_passwords
+from pipeline.core.config import Config, params
 from pipeline.core.errors import Diverged, Stopped, StoreError, Unwritten
 from pipeline.core.job_context import JobContext
+from pipeline.core.text import redact
 from pipeline.tracking import processes, provenance, upload_queue
 from pipeline.tracking.journal import Journal
 from pipeline.tracking.logged_model import SavedModel
@@ -199,7 +200,7 @@ def status_and_failure(error: BaseException | None) -> tuple[str, str]:
         return "FINISHED", ""
     failure = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
     failed = isinstance(error, Exception) and not isinstance(error, Stopped)
-    return "FAILED" if failed else "KILLED", without_passwords(failure)
+    return "FAILED" if failed else "KILLED", redact(failure)
 
 
 def start_run(store: Store, config: Config, context: JobContext, data_md5: str) -> Run:

@@ -14,10 +14,11 @@ from mlflow import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-from pipeline.core.atomic import writing
-from pipeline.core.config import Tracking, without_passwords
+from pipeline.core.atomic import atomic_write
+from pipeline.core.config import Tracking
 from pipeline.core.errors import UserError
 from pipeline.core.paths import home
+from pipeline.core.text import redact
 from pipeline.tracking import ENVIRONMENT_URI
 from pipeline.tracking.store_errors import store_errors
 
@@ -56,7 +57,7 @@ class Store:
     @property
     def display_uri(self) -> str:
         """The address without credentials."""
-        return without_passwords(self.uri)
+        return redact(self.uri)
 
 
 _connected: dict[tuple[str, str], Store] = {}  # by address and experiment
@@ -131,7 +132,7 @@ def open_existing(tracking: Tracking) -> Client:
     """
     address = uri(tracking)
     if not exists(address):
-        raise UserError(f"there is no run yet in {without_passwords(address)}: run `dvc repro`")
+        raise UserError(f"there is no run yet in {redact(address)}: run `dvc repro`")
     mlflow.set_tracking_uri(address)
     client = Client(address)
     client.search_experiments(max_results=1)
@@ -148,7 +149,7 @@ def _connect(address: str, experiment: str) -> Store:
 
 def _create(path: Path) -> None:
     """Create a sqlite file with its tables under a temporary name: a kill leaves no file without all tables."""
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         MlflowClient(f"{SQLITE}{temporary}").search_experiments()
 
 
@@ -166,7 +167,7 @@ def _experiment_id(client: Client, name: str) -> str:
     is_local = is_local_uri(experiment.artifact_location)
     if not client.uri.startswith(SQLITE) and is_local and not Path(location).is_dir():
         raise UserError(
-            f"the MLflow store {without_passwords(client.uri)} keeps the artifacts of experiment {name!r} in "
+            f"the MLflow store {redact(client.uri)} keeps the artifacts of experiment {name!r} in "
             f"{location}, a folder that is not on this machine: start it with `mlflow server --serve-artifacts` and "
             "choose another tracking.experiment"
         )

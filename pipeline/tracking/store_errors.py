@@ -9,8 +9,8 @@ from mlflow.exceptions import MlflowException
 from requests import HTTPError, RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.core.config import without_passwords
 from pipeline.core.errors import StoreError
+from pipeline.core.text import redact
 
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # HTTP status codes that may differ a moment later
 AUTOFLUSH = re.compile(r"^\(raised as a result of Query-invoked autoflush.*\n")  # SQLAlchemy's, before the reason
@@ -29,7 +29,7 @@ def store_errors(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = short_reason(error)
         raise StoreError(
-            f"the MLflow store {without_passwords(uri)} cannot be used ({reason}): start it, or choose another one "
+            f"the MLflow store {redact(uri)} cannot be used ({reason}): start it, or choose another one "
             "with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI",
             reason=reason,
             error_code=error.error_code if isinstance(error, MlflowException) else "",

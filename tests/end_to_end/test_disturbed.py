@@ -68,7 +68,7 @@ def test_second_repro_is_refused_and_a_sweep_beside_goes_on(changeable: Project)
 
 
 @pytest.mark.parametrize("end", ["    deps:\n", "    hash: m"])
-def test_make_repro_mends_what_a_kill_leaves_of_dvcs_own_files(end: str, digits: Project, changeable: Project) -> None:
+def test_make_repro_restores_files_of_dvc_that_a_kill_cut(end: str, digits: Project, changeable: Project) -> None:
     """DVC writes them in place, and then refuses files that are empty or cut, at the end of a line or within it."""
     lock = changeable.folder / "dvc.lock"
     text = lock.read_text()
@@ -78,5 +78,6 @@ def test_make_repro_mends_what_a_kill_leaves_of_dvcs_own_files(end: str, digits:
     assert changeable.run("dvc", "repro").returncode != 0
     done = changeable.run("make", "--assume-old", ".venv/installed", "repro")
     assert done.returncode == 0, done.stderr
+    assert "dvc.lock was empty or cut, and is restored from Git" in done.stderr
     assert "Running stage" not in done.stdout
     assert outputs(changeable) == outputs(digits)

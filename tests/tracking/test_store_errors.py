@@ -7,8 +7,9 @@ from mlflow.entities import Metric
 from mlflow.tracking._tracking_service.utils import _get_store
 from sqlalchemy import event
 
-from pipeline.core.config import MOST_LETTERS, Tracking
+from pipeline.core.config import Tracking
 from pipeline.core.errors import StoreError
+from pipeline.core.text import MAX_PARAM_LENGTH
 from pipeline.runs.parent_run import open_parent
 from pipeline.tracking import store
 from pipeline.tracking.store import Store
@@ -26,7 +27,7 @@ def test_sweeps_param_that_mlflow_would_cut_says_that_it_is_cut(opened: Store) -
     """What was swept over may be longer than a param; nothing is lost silently."""
     parent = open_parent(opened, "key", "sweep", {}, {"seed": ",".join(map(str, range(3000)))}, fresh=False)
     told = opened.client.get_run(parent.id).data.params["space.seed"]
-    assert len(told) == MOST_LETTERS
+    assert len(told) == MAX_PARAM_LENGTH
     assert told.endswith("... (the whole is in multirun.yaml)")
 
 
