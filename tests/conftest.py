@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import project
+from tests.support import project, warm
 from tests.support.project import Project
 
 # A shell's background jobs ignore Ctrl-C, those of nohup a hang-up, and so would the commands that tests interrupt.
@@ -22,6 +22,19 @@ def _environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder of the session, which xdist's workers share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_processes(shared_folder: Path) -> None:
+    """Let the session's projects share one server of warm processes."""
+    warm.Session.folder = shared_folder
 
 
 @pytest.fixture(scope="session")
