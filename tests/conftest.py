@@ -33,8 +33,8 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm_processes(shared_folder: Path) -> None:
-    """Let the session's projects share one server of warm processes."""
-    warm.Session.folder = shared_folder
+    """The commands of the session's projects share one server."""
+    warm.start(shared_folder)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from pathlib import Path
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
-START = dict(os.environ)
 
 # Variables which the packages read at each use. Others may be read at import, which is over in a warm process.
 READ_AT_USE = {"HYDRA_FULL_ERROR", "MLFLOW_TRACKING_URI", "PATH", "PYTEST_CURRENT_TEST", "PYTHONPATH"}
@@ -31,7 +30,14 @@ class Session:
     """The session's one server, which its first command starts."""
 
     folder: Path | None = None  # shared by the session's xdist workers
+    env: Mapping[str, str] = {}
     server: "subprocess.Popen[bytes] | None" = None  # where this process started it
+
+
+def start(folder: Path) -> None:
+    """Let the session's commands share one server in `folder`, unless TESTS_COLD=1."""
+    if os.environ.get("TESTS_COLD") != "1" and sys.platform == "linux":  # other systems' libraries do not survive forks
+        Session.folder, Session.env = folder, without_settings(os.environ)
 
 
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:
@@ -41,12 +47,9 @@ def without_settings(env: Mapping[str, str]) -> dict[str, str]:
 
 def can_run(words: Sequence[str], env: Mapping[str, str]) -> bool:
     """Whether a warm process runs the command as a new one would."""
-    start = without_settings(START)
-    changed = {name for name in {*start, *env} if start.get(name) != env.get(name)}
+    changed = {name for name in {*Session.env, *env} if env.get(name) != Session.env.get(name)}
     return (
         Session.folder is not None
-        and sys.platform == "linux"  # elsewhere a fork may not use what it has not imported itself
-        and START.get("TESTS_COLD") != "1"
         and list(words[:2]) == [sys.executable, "-m"]
         and words[2].startswith("pipeline.")
         and changed <= READ_AT_USE
@@ -96,16 +99,16 @@ def _connect() -> socket.socket:
     path = Session.folder / "warm.socket"
     with FileLock(Session.folder / "warm.lock"):
         if not path.exists():
-            _start(path)
+            _start_server(path)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(path))
     return connection
 
 
-def _start(path: Path) -> None:
+def _start_server(path: Path) -> None:
     """Start the server. It ends when pytest's own process has ended, which is the parent of a worker of xdist."""
-    session = os.getppid() if "PYTEST_XDIST_WORKER" in START else os.getpid()
-    env = {name: value for name, value in without_settings(START).items() if name != "PYTHONPATH"}
+    session = os.getppid() if "PYTEST_XDIST_WORKER" in Session.env else os.getpid()
+    env = {name: value for name, value in Session.env.items() if name != "PYTHONPATH"}
     with socket.socket(socket.AF_UNIX) as listener, _log().open("wb") as log:
         listener.bind(str(path))
         listener.listen()
