@@ -18,17 +18,17 @@ def ran(output: str) -> set[str]:
     return set(re.findall(r"^Running stage '(\w+)':$", output, re.MULTILINE))
 
 
-def test_second_repro_has_nothing_to_do(digits: Project) -> None:
+def test_second_repro_has_nothing_to_do(changeable: Project) -> None:
     """And says so."""
-    done = digits.run("dvc", "repro")
+    done = changeable.run("dvc", "repro")
     assert done.returncode == 0
     assert ran(done.stdout) == set()
     assert "Data and pipelines are up to date." in done.stdout
 
 
-def test_dag_is_the_chain_with_data_dvc(digits: Project) -> None:
+def test_dag_is_the_chain_with_data_dvc(changeable: Project) -> None:
     """Beside compose: fetch -> data.dvc -> preprocess -> train -> evaluate, and optimum, which nothing trains with."""
-    graph = digits.run("dvc", "dag", "--mermaid").stdout
+    graph = changeable.run("dvc", "dag", "--mermaid").stdout
     nodes = dict(re.findall(r'(node\d+)\["(.+?)"\]', graph))
     edges = {(nodes[a], nodes[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", graph)}
     chain = ["fetch", "data.dvc", "preprocess", "train", "evaluate"]
@@ -72,17 +72,17 @@ def test_same_inputs_give_the_same_lock(changeable: Project) -> None:
     assert "test/error" not in twin.data.metrics
 
 
-def test_metrics_and_plots_are_shown(digits: Project) -> None:
+def test_metrics_and_plots_are_shown(changeable: Project) -> None:
     """`dvc metrics show` and `dvc plots show` work."""
-    metrics = digits.run("dvc", "metrics", "show", "--json")
+    metrics = changeable.run("dvc", "metrics", "show", "--json")
     assert "failed" not in metrics.stderr
     files = json.loads(metrics.stdout)[""]["data"]
     assert 0 < files["reports/metrics.json"]["data"]["test/error"] < 0.2
     assert files["prepared/summary.json"]["data"]["train"]["images"] == 1200
-    plots = digits.run("dvc", "plots", "show", "--out", "dvc_plots")
+    plots = changeable.run("dvc", "plots", "show", "--out", "dvc_plots")
     assert plots.returncode == 0, plots.stderr
     assert "failed" not in plots.stderr
-    page = (digits.folder / "dvc_plots/index.html").read_text()
+    page = (changeable.folder / "dvc_plots/index.html").read_text()
     for title in ("Mean negative log-likelihood", "Error", "Test images by true and predicted class", "F1 of each"):
         assert title in page
     for name in ("weights", "learning_curves", "confusion", "mistakes", "calibration", "classes"):

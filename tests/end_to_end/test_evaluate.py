@@ -39,7 +39,7 @@ def test_evaluation_is_on_disk_and_in_the_run(digits: Project) -> None:
     assert all((digits.folder / f"reports/plots/{name}.png").is_file() for name in names)
 
 
-def test_digits_can_be_separated(digits: Project) -> None:
+def test_digits_can_be_separated(digits: Project, changeable: Project) -> None:
     """So no weights are the best, and the model's whole objective, its mean loss, is above the infimum, 0."""
     optimum = json.loads((digits.folder / "optimum/optimum.json").read_text())
     assert optimum["objective"] == optimum["lower_bound"] == 0
@@ -47,7 +47,7 @@ def test_digits_can_be_separated(digits: Project) -> None:
     assert metrics["train/objective_gap"] == metrics["train/objective"]
     last = (digits.folder / "models/history.csv").read_text().splitlines()[-1]
     assert metrics["train/objective"] == pytest.approx(float(last.split(",")[1]), rel=0.5)
-    done = digits.stage("optimum")
+    done = changeable.stage("optimum")
     assert "no image is wrong, so that the objective's infimum is 0 nats" in done.stdout
 
 
