@@ -53,6 +53,7 @@ def test_comment_in_conf_reruns_compose_only(changeable: Project) -> None:
     assert ran(changeable.run("dvc", "repro").stdout) == {"compose"}
 
 
+@pytest.mark.repro
 def test_same_inputs_give_the_same_lock(changeable: Project) -> None:
     """Trained again, everything is byte for byte what it was, though the MLflow run is another one.
 
@@ -89,6 +90,7 @@ def test_metrics_and_plots_are_shown(changeable: Project) -> None:
         assert f"{name}.png" in page
 
 
+@pytest.mark.repro
 def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) -> None:
     """`dvc exp run --temp` deletes its workspace; the run is in the project's own store."""
     done = changeable.run("dvc", "exp", "run", "--temp", "-S", "conf/config.yaml:train.learning_rate=0.2")
@@ -125,6 +127,7 @@ def test_project_in_a_folder_with_spaces_and_accents_from_any_folder(digits: Pro
     assert {path.name for path in tmp_path.iterdir()} == {"my proj é", "é dir"}
 
 
+@pytest.mark.repro
 def test_failing_stage_leaves_nothing_for_git_to_take(changeable: Project) -> None:
     """DVC takes earlier outputs back out of its .gitignore entries; ours cover them."""
     changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 1e38")

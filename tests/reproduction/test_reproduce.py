@@ -50,6 +50,7 @@ def test_run_of_a_bank_comes_out_identical_without_its_neighbours(swept: Project
     assert len(runs(swept.folder)) == 8
 
 
+@pytest.mark.repro
 def test_data_that_dvc_has_lost_are_fetched_and_another_model_is_told(swept: Project, tmp_path: Path) -> None:
     """Without the changes that made it the run comes out otherwise, and that is said with the place."""
     made = Project(shutil.copytree(swept.folder, tmp_path / "project", symlinks=True))

@@ -14,7 +14,8 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Variables which the packages read at each use. Others may be read at import, which is over in a warm process.
+# Variables which the packages read at each use, and those of Ray, which the server does not import. Others may be read
+# at import, which is over in a warm process.
 READ_AT_USE = {"HYDRA_FULL_ERROR", "MLFLOW_TRACKING_URI", "PATH", "PYTEST_CURRENT_TEST", "PYTHONPATH"}
 
 # What pipeline/ sets before it imports the packages, and they read at import.
@@ -52,7 +53,7 @@ def can_run(words: Sequence[str], env: Mapping[str, str]) -> bool:
         Session.folder is not None
         and list(words[:2]) == [sys.executable, "-m"]
         and words[2].startswith("pipeline.")
-        and changed <= READ_AT_USE
+        and all(name in READ_AT_USE or name.startswith("RAY_") for name in changed)
     )
 
 
