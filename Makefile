@@ -1,7 +1,7 @@
 # make help    lists the targets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check audit bench torture ui lock
+.PHONY: help setup repro test test-all check audit bench torture ui lock
 
 # The commands in dvc.yaml call `python`: this project's own. Make 3.81, which macOS has, looks for a simple command
 # on the PATH that it was started with, unless the shell is another one than /bin/sh.
@@ -12,7 +12,7 @@ SUPPORTED := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2]
 PYTHONS := python3 python3.13 python3.12 python3.11 python
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '## ' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '## ' Makefile
 
 setup: .venv/installed ## Make .venv and install the locked dependencies
 
@@ -20,7 +20,13 @@ repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what
 	@bash .dvc/repair.sh
 	@dvc repro
 
-test: .venv/installed-dev ## Run the tests, those on real MNIST included
+# The markers in pyproject.toml say what takes the time.
+SLOW := mnist or postgres or browser or launchers or killed or repro
+
+test: .venv/installed-dev ## Run the tests, but for the slow ones
+	@pytest -m 'not ($(SLOW))'
+
+test-all: .venv/installed-dev ## Run all tests, the README on real MNIST included
 	@pytest
 
 check: .venv/installed-dev ## Lint, types, DVC files, known vulnerabilities

@@ -13,6 +13,8 @@ from pipeline.core.atomic import sha256
 from tests.support.project import Project
 from tests.support.stores import runs
 
+pytestmark = pytest.mark.killed
+
 OUTPUTS = ("data", "prepared", "models/model.keras", "models/history.csv", "reports", "dvc.lock", "data.dvc")
 
 

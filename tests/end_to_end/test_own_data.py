@@ -30,6 +30,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "my own"
 
 
+@pytest.mark.repro
 def test_pictures_go_through_the_whole_pipeline_and_back(own: Path, changeable: Project) -> None:
     """The model has their shape, figures their names; the data set that was there before comes back as it was."""
     changeable.set("conf/config.yaml", "- data: digits ", "- data: folder ")

@@ -70,6 +70,7 @@ def test_run_is_whole_though_each_answer_was_lost_once(
     assert not (tmp_path / "unwritten").exists()
 
 
+@pytest.mark.killed
 def test_sweep_whose_server_dies_is_uploaded_and_trained_no_more(changeable: Project, server: str) -> None:
     """It tells what became of each job; the same command then adopts all of them."""
     sweep = ["--multirun", "tracking=server", "tracking.experiment=half", "hydra.sweep.dir=swept", "train.epochs=1"]

@@ -43,6 +43,7 @@ def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
     return project
 
 
+@pytest.mark.killed
 def test_killed_at_any_moment_and_started_again_it_is_as_undisturbed(undisturbed: Project, changeable: Project) -> None:
     """The same runs, metric for metric, none twice, under one parent; no folder written twice; none left RUNNING."""
     process = changeable.start("train", "-m", *GRID)
@@ -150,6 +151,7 @@ def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
     assert [run.data.tags["failure"] for run in runs(changeable.folder) if run.info.status == "FAILED"] == ["diverged"]
 
 
+@pytest.mark.killed
 def test_two_sweeps_at_once_do_not_mix(changeable: Project) -> None:
     """Nor do two starts of the same command: each has a parent of its own, and ends its own runs only."""
     endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")

@@ -62,6 +62,7 @@ def test_finished_search_has_nothing_to_do(undisturbed: Project) -> None:
     assert len(parents(undisturbed.folder)) == 1
 
 
+@pytest.mark.killed
 def test_killed_search_goes_on_as_undisturbed(undisturbed: Project, changeable: Project) -> None:
     """The same study under the same parent: the same trials are sampled, pruned and finished, metric for metric."""
     process = changeable.start("train", *SEARCH)
@@ -101,6 +102,7 @@ def test_failed_trials_are_tried_again(changeable: Project) -> None:
     assert {settings(run)[1] for run in runs(changeable.folder)[:4]} == {48}
 
 
+@pytest.mark.launchers
 def test_other_launchers_search_too(changeable: Project) -> None:
     """Trials in other processes are compared with one another as well."""
     done = changeable.stage("train", *SEARCH, "hydra/launcher=joblib", "hydra.sweeper.sampler=random")

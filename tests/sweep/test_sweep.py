@@ -97,6 +97,7 @@ def validation(run: Run) -> tuple[float, float]:
     return run.data.metrics["best/valid_error"], run.data.metrics["best/valid_loss"]
 
 
+@pytest.mark.repro
 def test_told_command_adopts_the_best(swept: Swept, tmp_path: Path) -> None:
     """Typed as it stands, it writes the best job's values into conf/ and gives the same files, to the byte."""
     told = swept.done.stdout
@@ -209,6 +210,7 @@ def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
         assert not (changeable.folder / "mlflow.db").exists()
 
 
+@pytest.mark.killed
 def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> None:
     """Ctrl-C ends the sweep and not only a job; what was finished is summed up, and what was measured is kept.
 
