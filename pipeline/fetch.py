@@ -1,4 +1,4 @@
-"""Stage fetch: get the data set's files into downloads/, verified.
+"""Stage fetch: bring the data set's files into downloads/ and verify them.
 
 python -m pipeline.fetch [data=digits]
 """
@@ -11,8 +11,8 @@ from pipeline.sources import download, own_data
 
 def fetch(config: Config) -> None:
     """Fill downloads/ with the files of `config.data`."""
-    bring = own_data.bring if config.data.files is None else download.fetch
-    bring(config.data, DOWNLOADS)
+    fetch_data = own_data.fetch if config.data.files is None else download.fetch
+    fetch_data(config.data, DOWNLOADS)
 
 
 if __name__ == "__main__":
