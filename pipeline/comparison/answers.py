@@ -1,16 +1,11 @@
 """What a model said of each test image."""
 
-import csv
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.data import prepared
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, mcnemar
 
 if TYPE_CHECKING:
@@ -20,27 +15,7 @@ if TYPE_CHECKING:
 FILE = "predictions.csv"  # of a run that was evaluated
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Labels and predicted classes, (N,) each, of the first N test images."""
-
-    labels: npt.NDArray[np.intp]
-    predicted: npt.NDArray[np.intp]
-
-    @property
-    def wrong(self) -> npt.NDArray[np.bool_]:
-        """Which images are misclassified, bool (N,)."""
-        return np.not_equal(self.labels, self.predicted)
-
-
-def read(path: Path) -> Answers:
-    """The file that evaluate wrote."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return Answers(*(np.array([int(row[column]) for row in rows]) for column in ("label", "predicted")))
-
-
-def of(lookup: "Lookup", subject: "Subject", config: Config) -> Answers:
+def of(lookup: "Lookup", subject: "Subject", config: Config) -> Predictions:
     """Those that the run was evaluated with, or else those of its model on the prepared test set.
 
     Raises:
@@ -48,7 +23,7 @@ def of(lookup: "Lookup", subject: "Subject", config: Config) -> Answers:
     """
     path = lookup.artifact(subject.run, FILE) if subject.run else None
     if path is not None:
-        return read(path)
+        return Predictions.read(path)
     (test,) = prepared.read(config, "test")
     if subject.run and subject.tags.get("data.md5") != prepared.data_md5():
         raise UserError(f"{subject.word} was not evaluated, and prepared/ holds other data than it was trained on")
@@ -61,10 +36,10 @@ def of(lookup: "Lookup", subject: "Subject", config: Config) -> Answers:
             f"{subject.word} reads images of {model.input_shape[1]} pixels, and those in prepared/ have "
             f"{test.pixels.shape[1]}"
         )
-    return Answers(test.labels.astype(np.intp), softmax.predict_logits(model, test.pixels).argmax(axis=1))
+    return Predictions.from_logits(softmax.predict_logits(model, test.pixels), test.labels)
 
 
-def paired(first: Answers, second: Answers) -> McNemar:
+def paired(first: Predictions, second: Predictions) -> McNemar:
     """McNemar's test on the images that both have seen.
 
     Raises:

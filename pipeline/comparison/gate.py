@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pipeline.comparison import answers
 from pipeline.core.config import Promotion
 from pipeline.core.errors import UserError
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar
 
 if TYPE_CHECKING:
@@ -58,5 +59,5 @@ def paired(lookup: "Lookup", run: "Subject", champion: "Subject") -> McNemar:
         path = lookup.artifact(subject.run, answers.FILE)
         if path is None:
             raise UserError(f"run {subject.id} has no {answers.FILE}")
-        kept.append(answers.read(path))
+        kept.append(Predictions.read(path))
     return answers.paired(*kept)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
 
-from pipeline.comparison.answers import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, wilson_interval
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Compared(NamedTuple):
     """A run or model, its predictions of the test images, and the test of it against the first one, where there are."""
 
     subject: "Subject"
-    answers: Answers | None
+    answers: Predictions | None
     paired: McNemar | None
 
 

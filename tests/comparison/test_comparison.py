@@ -17,6 +17,7 @@ from pipeline import promote
 from pipeline.compare import compare
 from pipeline.comparison import answers, table
 from pipeline.core.errors import UserError
+from pipeline.evaluation.predictions import Predictions
 from pipeline.model import keras_file
 from pipeline.runs import registry
 from pipeline.runs.lookup import Lookup
@@ -108,10 +109,10 @@ def test_other_images_are_not_compared(evaluated: Evaluated) -> None:
     """Their numbers would say nothing."""
     lookup = Lookup(evaluated.config)
     first = answers.of(lookup, lookup.subject(evaluated.good), evaluated.config)
-    other = answers.Answers(first.labels[::-1], first.predicted[::-1])
+    other = Predictions(first.labels[::-1], first.predicted[::-1], first.probability[::-1])
     with pytest.raises(UserError, match="other images"):
         answers.paired(first, other)
-    part = answers.Answers(first.labels[:100], first.predicted[:100])
+    part = Predictions(first.labels[:100], first.predicted[:100], first.probability[:100])
     assert answers.paired(first, part).p_value == 1.0
 
 
