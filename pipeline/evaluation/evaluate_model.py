@@ -29,11 +29,8 @@ class Evaluation(NamedTuple):
         """
         if len(self.per_class) > MAX_CLASSES:
             return {}
-        return {
-            f"test/{name}/{label}": value
-            for label, figures in enumerate(self.per_class)
-            for name, value in figures.items()
-        }
+        classes = enumerate(self.per_class)
+        return {f"test/{name}/{label}": value for label, row in classes for name, value in row.items()}
 
 
 def evaluate(logits: npt.NDArray[np.float32], labels: Labels) -> Evaluation:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.drawing.canvas import Canvas
@@ -34,7 +33,10 @@ def draw(history: History, title: str, path: Path) -> None:
             axes.plot(history["epoch"], values, color=colour, marker=".", markersize=4, label=NAMES[part])
             axes.plot(history["epoch"][best], values[best], "o", color=colour, markersize=7)
         axes.axvline(history["epoch"][best], color="0.5", linestyle=":", zorder=0)
-        _format(axes)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_axisbelow(True)
+        axes.grid(color="0.9")
     loss.set_ylabel("mean negative log-likelihood (nats)")
     error.set_ylabel("error (% of images)")
     loss.legend()
@@ -42,10 +44,3 @@ def draw(history: History, title: str, path: Path) -> None:
     error.plot([], [], "o", color=COLOURS["valid"], label=f"lowest validation error,\n{lowest}")
     error.legend(handles=error.lines[-1:])
     canvas.save(path)
-
-
-def _format(axes: Axes) -> None:
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_axisbelow(True)
-    axes.grid(color="0.9")

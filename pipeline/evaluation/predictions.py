@@ -30,8 +30,8 @@ class Predictions:
         """Read the file that `write` wrote."""
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        columns = (("label", np.intp), ("predicted", np.intp), ("probability", np.float64))
-        return cls(*(np.array([row[name] for row in rows]).astype(dtype) for name, dtype in columns))
+        labels, predicted = (np.array([int(row[name]) for row in rows], np.intp) for name in ("label", "predicted"))
+        return cls(labels, predicted, np.array([float(row["probability"]) for row in rows]))
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:

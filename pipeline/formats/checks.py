@@ -42,7 +42,7 @@ def _verified(name: str, files: Files, folder: Path) -> Layout:
             raise UserError(f"{path} is not there: run `dvc repro data.dvc`")
         if sha256(path) != file.sha256:
             raise UserError(f"{path} has not the SHA-256 that data={name} names: run `dvc repro data.dvc`")
-    return IdxFiles(*(folder / file.name for file in published_files(files)))
+    return IdxFiles([folder / file.name for file in published_files(files)])
 
 
 def validate(stored: Stored, data: Data, path: Path) -> Sets:

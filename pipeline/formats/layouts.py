@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -50,9 +51,9 @@ class Layout(Protocol):
         """Copy the files into the folder, under names that `detect` recognizes."""
 
 
-def published_files(files: Files) -> tuple[File, File, File, File]:
-    """Return the four files in the order of `IdxFiles`."""
-    return files.train_images, files.train_labels, files.test_images, files.test_labels
+def published_files(files: Files) -> list[File]:
+    """Return the four files in the order of IDX_NAMES."""
+    return [files.train_images, files.train_labels, files.test_images, files.test_labels]
 
 
 def detect(path: Path, prefix: str) -> Layout:
@@ -74,7 +75,7 @@ def detect(path: Path, prefix: str) -> Layout:
     }
     archives = [name for name in names if name.endswith(".npz")]
     if any(idx_files.values()):
-        return IdxFiles(*(path / _single(path, prefix + name, matches) for name, matches in idx_files.items()))
+        return IdxFiles([path / _single(path, prefix + name, matches) for name, matches in idx_files.items()])
     if archives:
         return NpzFile(path / _single(path, "the .npz file", archives))
     if (path / "train").is_dir():
@@ -100,22 +101,20 @@ def _single(path: Path, wanted: str, matches: list[str]) -> str:
 class IdxFiles:
     """Four IDX files, plain or gzip-compressed."""
 
-    train_images: Path
-    train_labels: Path
-    test_images: Path
-    test_labels: Path
+    paths: list[Path]  # in the order of IDX_NAMES
 
     def read(self) -> Stored:
         """Parse the files."""
-        training = Pair(idx.read(self.train_images, 3), idx.read(self.train_labels, 1).astype(np.intp))
-        test = Pair(idx.read(self.test_images, 3), idx.read(self.test_labels, 1).astype(np.intp))
-        return Stored(training, test, None)
+        images, labels, test_images, test_labels = self._arrays()
+        return Stored(Pair(images, labels.astype(np.intp)), Pair(test_images, test_labels.astype(np.intp)), None)
 
     def copy(self, folder: Path) -> None:
         """Write the files uncompressed under MNIST's names, so that equal data have an equal hash."""
-        files = (self.train_images, 3), (self.train_labels, 1), (self.test_images, 3), (self.test_labels, 1)
-        for name, (path, dimensions) in zip(IDX_NAMES, files, strict=True):
-            (folder / name).write_bytes(idx.encode(idx.read(path, dimensions)))
+        for name, array in zip(IDX_NAMES, self._arrays(), strict=True):
+            (folder / name).write_bytes(idx.encode(array))
+
+    def _arrays(self) -> Iterator[npt.NDArray[np.uint8]]:
+        return map(idx.read, self.paths, (3, 1, 3, 1))
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,8 @@ def load(path: Path) -> keras.Model:
         # Keras puts the reason last. Its further sentences explain how to turn the safe mode off: they are left out.
         text = str(error).rpartition("Exception encountered: ")[2]
         reason = re.split(r"(?<=\.)\s|\n", text)[0] or type(error).__name__
-        raise UserError(
-            f"{path} is not a model that Keras {keras.__version__} reads{_saved_by(path)}: {reason}"
-        ) from error
+        reader = f"Keras {keras.__version__} reads{_saved_by(path)}"
+        raise UserError(f"{path} is not a model that {reader}: {reason}") from error
 
 
 def _saved_by(path: Path) -> str:

@@ -46,20 +46,6 @@ def test_error_of_missing_model_names_the_command_to_run(tmp_path: Path) -> None
         keras_file.load(tmp_path / "model.keras")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip file", b"zip of other files"])
-def test_invalid_model_file_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
-    """An empty file, a damaged file, or another kind of file."""
-    path = tmp_path / "model.keras"
-    path.write_bytes(content)
-    if b"zip of" in content:
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("hello", content)
-    with pytest.raises(UserError) as error:
-        keras_file.load(path)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
 MARK = "/hostile-model-was-run"
 CODE = f"__import__('pathlib').Path({MARK!r}).touch()"
 LAMBDA = {"code": base64.b64encode(marshal.dumps(compile(CODE, "hostile", "eval"))).decode()}
@@ -91,15 +77,25 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def error_message(path: Path, members: dict[str, bytes]) -> str:
-    """Load a file with these members, and return the error message."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
+def error_message(path: Path, content: bytes | dict[str, bytes]) -> str:
+    """Load a file with this content, or these members, and return the error message of one line."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, member in content.items():
+                archive.writestr(name, member)
     with pytest.raises(UserError) as error:
         keras_file.load(path)
+    assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip file", {"hello": b"another file"}])
+def test_invalid_model_file_is_refused_in_one_line(content: bytes | dict[str, bytes], tmp_path: Path) -> None:
+    """An empty file, a damaged file, or another kind of file."""
+    assert "is not a model that Keras" in error_message(tmp_path / "model.keras", content)
 
 
 @pytest.mark.parametrize("layer", HOSTILE)
