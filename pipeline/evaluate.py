@@ -17,6 +17,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS, REPORTS
 from pipeline.core.text import redact
 from pipeline.data import prepared
+from pipeline.data.images import LabelledImages
 
 if TYPE_CHECKING:
     from pipeline.evaluation.evaluate_model import Evaluation
@@ -30,7 +31,7 @@ log = logging.getLogger("pipeline.evaluate")
 
 
 def evaluate(config: Config) -> None:
-    """Write reports/, and add its figures to the run that train made."""
+    """Write reports/, and log its metrics and figures to the run that trained the model."""
     (test,) = prepared.read(config, "test")
     names = prepared.classes(config)
     if config.train.drop_last:
@@ -39,57 +40,55 @@ def evaluate(config: Config) -> None:
     for path in (MODEL, HISTORY):
         if not path.is_file():
             raise UserError(f"{path} is not there: run `dvc repro train`")
-    # TensorFlow takes seconds to import: only now that the configuration is known to be sound.
+    # TensorFlow takes seconds to import, so after the checks of the configuration.
     from pipeline.evaluation import evaluate_model
-    from pipeline.model import keras_file
+    from pipeline.model import keras_file, softmax
     from pipeline.tracking.store import connect
 
     store = connect(config.tracking)
     model = keras_file.load(MODEL)
     if model.input_shape[1] != test.pixels.shape[1] or model.output_shape[1] != len(names):
         raise UserError(f"{MODEL} was trained on other data than prepared/ holds: run `dvc repro train`")
-    found = evaluate_model.evaluate(model, test)
-    _write(config, found, names)
-    error, low, high, loss = (found.metrics[f"test/{name}"] for name in ("error", "error_low", "error_high", "loss"))
+    evaluation = evaluate_model.evaluate(softmax.predict_logits(model, test.pixels), test.labels)
+    _write(config, evaluation, test, names)
+    metrics = evaluation.metrics
+    error, low, high, loss = (metrics[f"test/{name}"] for name in ("error", "error_low", "error_high", "loss"))
     log.info("test error %.2f %%, loss %.4f nats, over %d images", 100 * error, loss, len(test))
     log.info("95 %% interval of the test error: %.2f to %.2f %%", 100 * low, 100 * high)
-    log.info("expected calibration error %.2f %%", 100 * found.metrics["test/calibration_error"])
-    _track(config, found, store)
+    log.info("expected calibration error %.2f %%", 100 * metrics["test/calibration_error"])
+    _log_to_run(config, evaluation, test, store)
 
 
-def _write(config: Config, found: "Evaluation", names: list[str]) -> None:
+def _write(config: Config, evaluation: "Evaluation", test: LabelledImages, names: list[str]) -> None:
     """Write reports/."""
     from pipeline.evaluation import figures, learning_curves
 
-    write_text(REPORTS / "metrics.json", json.dumps(found.metrics, indent=2) + "\n")
-    found.seen.write(PREDICTIONS)
-    rows = ((name, *of.values()) for name, of in zip(names, found.classes, strict=True))
+    write_text(REPORTS / "metrics.json", json.dumps(evaluation.metrics, indent=2) + "\n")
+    evaluation.predictions.write(PREDICTIONS)
+    rows = ((name, *values.values()) for name, values in zip(names, evaluation.per_class, strict=True))
     write_csv(CLASSES, ("class", "precision", "recall", "f1"), rows)
     with atomic_write(PLOTS / "learning_curves.csv") as temporary:
         shutil.copyfile(HISTORY, temporary)
     history = learning_curves.read(HISTORY)
-    figures.draw(found.seen, found.classes, history, names, config.data.name, PLOTS)
+    figures.draw(evaluation, test.images, history, names, config.data.name, PLOTS)
 
 
-def _track(config: Config, found: "Evaluation", store: "Store") -> None:
-    """Add metrics and files to the run that made the model, if it is in the store."""
+def _log_to_run(config: Config, evaluation: "Evaluation", test: LabelledImages, store: "Store") -> None:
+    """Log metrics and files to the run that trained the model, if the store has it."""
     from pipeline.evaluation import figures
     from pipeline.tracking import datasets, queries
     from pipeline.tracking.run import resume_run
 
-    likely = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
-    run_id = queries.run_of_model(store, sha256(MODEL), config_hash(config), likely)
+    last_id = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
+    run_id = queries.run_of_model(store, sha256(MODEL), config_hash(config), last_id)
     if run_id is None:
-        log.warning(
-            "no finished run in %s has this model and these settings: the figures are in %s only",
-            redact(store.uri),
-            REPORTS,
-        )
+        uri = redact(store.uri)
+        log.warning("no finished run in %s has this model and these settings: the figures are in %s only", uri, REPORTS)
         return
     with resume_run(store, config.tracking.experiment, REPORTS, run_id) as run:
-        run.log_inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: found.seen.data}))
-        run.log_metrics(found.metrics)
-        run.log_metrics(found.by_class)
+        run.log_inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: test}))
+        run.log_metrics(evaluation.metrics)
+        run.log_metrics(evaluation.class_metrics)
         for path in (PREDICTIONS, CLASSES):
             run.log_artifact(path)
         for name in figures.NAMES:

@@ -13,8 +13,8 @@ from pipeline.sources import download, own_data
 
 def fetch(config: Config) -> None:
     """Fill downloads/ with the files of `config.data`."""
-    bring = own_data.bring if config.data.files is None else download.fetch
-    bring(config.data, DOWNLOADS)
+    fetch_data = own_data.fetch if config.data.files is None else download.fetch
+    fetch_data(config.data, DOWNLOADS)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _try_file(folder: Path, chance: random.Random, found: Report) -> None:
     before = {entry: entry.stat().st_ino for entry in downloads.rglob("*")}
     found.counts["files tried"] += 1
     try:
-        own_data.bring(Data("own", [], None, str(path), "", transposed=False, first_label=0, classes=None), downloads)
+        own_data.fetch(Data("own", [], None, str(path), "", transposed=False, first_label=0, classes=None), downloads)
     except UserError as error:
         found.counts["files refused"] += 1
         if "\n" in str(error):

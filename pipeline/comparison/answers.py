@@ -1,15 +1,11 @@
 """The classes that a model predicts for the test images."""
 
-import csv
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.data import prepared
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, mcnemar
 
 if TYPE_CHECKING:
@@ -19,30 +15,13 @@ if TYPE_CHECKING:
 FILE = "predictions.csv"  # an artifact of evaluated runs
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Labels and predicted classes of the first N test images, (N,) each."""
-
-    labels: npt.NDArray[np.intp]
-    predicted: npt.NDArray[np.intp]
-
-    @property
-    def wrong(self) -> npt.NDArray[np.bool_]:
-        """Which images are misclassified, bool (N,)."""
-        return np.not_equal(self.labels, self.predicted)
-
-
-def evaluated(lookup: "Lookup", run: "RunOrModel") -> Answers | None:
+def evaluated(lookup: "Lookup", run: "RunOrModel") -> Predictions | None:
     """The predictions that evaluate kept in the run; None if there are none."""
     path = lookup.download_artifact(run.run, FILE) if run.run else None
-    if path is None:
-        return None
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return Answers(*(np.array([int(row[column]) for row in rows]) for column in ("label", "predicted")))
+    return None if path is None else Predictions.read(path)
 
 
-def predictions_for(lookup: "Lookup", run: "RunOrModel", config: Config) -> Answers:
+def predictions_for(lookup: "Lookup", run: "RunOrModel", config: Config) -> Predictions:
     """The predictions that evaluate kept in the run, or else those of its model for the prepared test images.
 
     Raises:
@@ -60,10 +39,10 @@ def predictions_for(lookup: "Lookup", run: "RunOrModel", config: Config) -> Answ
     expected, pixels = model.input_shape[1], test.pixels.shape[1]
     if expected != pixels:
         raise UserError(f"{run.word} reads images of {expected} pixels, and those in prepared/ have {pixels}")
-    return Answers(test.labels.astype(np.intp), softmax.predict_logits(model, test.pixels).argmax(axis=1))
+    return Predictions.from_logits(softmax.predict_logits(model, test.pixels), test.labels)
 
 
-def paired_test(first: Answers, second: Answers) -> McNemar:
+def paired_test(first: Predictions, second: Predictions) -> McNemar:
     """McNemar's test on the images that both have.
 
     Raises:

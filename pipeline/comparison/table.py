@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
 
-from pipeline.comparison.answers import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, wilson_interval
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Compared(NamedTuple):
     """A run or model, its predictions for the test images, and its paired test against the first; None if missing."""
 
     run: "RunOrModel"
-    predictions: Answers | None
+    predictions: Predictions | None
     test: McNemar | None
 
 

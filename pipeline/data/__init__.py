@@ -1,1 +1,1 @@
-"""Data: where files come from, how they are verified, parsed, split and prepared."""
+"""Labelled images in memory, their split into sets, and the prepared/ folder."""

@@ -11,7 +11,7 @@ Labels = npt.NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images, uint8 (N, height, width), and their labels (N,), uint8 or, with more than 256 classes, uint16."""
+    """Images, uint8 (N, height, width), and labels (N,): uint8, or uint16 if there are more than 256 classes."""
 
     images: npt.NDArray[np.uint8]
     labels: Labels
@@ -24,5 +24,5 @@ class LabelledImages:
 
     @property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """The images as rows, uint8 (N, height * width)."""
+        """The flattened images, uint8 (N, height * width)."""
         return self.images.reshape(len(self.images), -1)

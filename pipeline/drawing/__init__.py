@@ -1,1 +1,1 @@
-"""Canvas and text of every figure."""
+"""Canvas and text of figures."""

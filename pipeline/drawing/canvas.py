@@ -1,4 +1,4 @@
-"""Figures whose parts are placed by hand, in inches: a layout engine draws everything twice."""
+"""Figures with a fixed layout in inches. A layout engine would draw everything twice."""
 
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,29 @@ from pipeline.drawing import typography
 
 DPI = 100
 TITLE = 12  # points
-SLIMMEST = 8  # times as long as wide: a slimmer image is drawn wider, or nobody could see it
+MAX_ASPECT = 8  # of a drawn image: a longer one is drawn wider, to be visible
 
 Box = tuple[float, float, float, float]  # left, bottom, width, height
 
 
 class Canvas:
-    """A figure of so many inches at 100 pixels an inch, with a title over all of it, shortened where it is wider."""
+    """A figure, its size in inches, at 100 pixels an inch, with a title that is shortened to the figure's width."""
 
     def __init__(self, width: float, height: float, title: str) -> None:
         self.width, self.height = width, height
         self.figure = Figure(figsize=(width, height), dpi=DPI)
         FigureCanvasAgg(self.figure)
-        # A data set's name may hold what mathematical notation would take for its own.
+        # parse_math: the name of a data set may contain dollar signs.
         text = typography.line(title, width - 0.2, TITLE)
         self.figure.text(0.5, 1 - 0.12 / height, text, ha="center", va="top", fontsize=TITLE, parse_math=False)
 
     def axes(self, box: Box) -> Axes:
-        """Axes that fill the box."""
+        """Add axes that fill the box."""
         left, bottom, width, height = box
         return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
 
     def paper(self) -> Axes:
-        """Axes over all of the figure, in inches, for many images: axes of their own would take long to draw."""
+        """Add axes over the whole figure, in inches, for many images: one axes per image would be slow to draw."""
         axes = self.axes((0, 0, self.width, self.height))
         axes.set(xlim=(0, self.width), ylim=(0, self.height))
         axes.set_autoscale_on(False)
@@ -51,20 +51,20 @@ class Canvas:
 
 
 def place(paper: Axes, image: npt.NDArray[Any], box: Box, **colours: Any) -> AxesImage:
-    """Draw the image (height, width) into the box; where it has more pixels than the box, neighbours are averaged."""
+    """Draw the image (height, width) into the box. If it has more pixels than the box, neighbours are averaged."""
     left, bottom, width, height = box
     finer = np.any(np.array(image.shape) > DPI * np.array([height, width]))
-    how = "antialiased" if finer else "nearest"
+    interpolation = "antialiased" if finer else "nearest"
     extent = (left, left + width, bottom, bottom + height)
-    return paper.imshow(image, aspect="auto", interpolation=how, extent=extent, **colours)
+    return paper.imshow(image, aspect="auto", interpolation=interpolation, extent=extent, **colours)
 
 
 def aspect(shape: tuple[int, ...]) -> float:
-    """The height of an image (height, width) over its width, as it is drawn."""
+    """Return the ratio of height to width at which an image (height, width) is drawn."""
     height, width = shape
-    return min(max(height / width, 1 / SLIMMEST), SLIMMEST)
+    return min(max(height / width, 1 / MAX_ASPECT), MAX_ASPECT)
 
 
-def ticks(number: int, most: int) -> range:
-    """Every class of so many, or every second, third ... one, so that at most `most` have a label."""
-    return range(0, number, -(-number // most))
+def ticks(classes: int, max_ticks: int) -> range:
+    """Return every n-th label of the classes, with the smallest n that gives at most `max_ticks` labels."""
+    return range(0, classes, -(-classes // max_ticks))

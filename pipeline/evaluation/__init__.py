@@ -1,1 +1,1 @@
-"""A model on the test images: metrics, intervals, figures."""
+"""Evaluation on the test images: predictions, metrics, intervals and figures."""

@@ -1,50 +1,51 @@
-"""A model on the test images."""
+"""Evaluation of a model on the test images."""
 
 from typing import NamedTuple
 
-from pipeline.data.images import LabelledImages
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.images import Labels
 from pipeline.evaluation import stats
 from pipeline.evaluation.predictions import Predictions
-from pipeline.model import metrics, softmax
-from pipeline.model.quiet_keras import keras
+from pipeline.model import metrics
 
-MOST_CLASSES = 100  # that have metrics of their own
+MAX_CLASSES = 100  # with more, there are no metrics per class
 
 
 class Evaluation(NamedTuple):
-    """What was predicted, each class's figures as of `measures.per_class`, and all metrics by name."""
+    """Predictions, the figures of each class as from `metrics.per_class`, and all metrics by their MLflow names."""
 
-    seen: Predictions
-    classes: list[dict[str, float]]
+    predictions: Predictions
+    per_class: list[dict[str, float]]
     metrics: dict[str, float]
 
     @property
-    def by_class(self) -> dict[str, float]:
-        """Metrics of each class by its label, as `test/f1/3`; none where there are more than 100 classes.
+    def class_metrics(self) -> dict[str, float]:
+        """Metrics of each class by its label, as `test/f1/3`; none if there are more than 100 classes.
 
-        A class's name may hold what MLflow refuses in a metric's, and thousands of metrics cannot be read in its UI.
-        classes.csv has the figures of all classes by their names, in the labels' order.
+        A class name may contain characters that MLflow refuses in metric names, and its UI is unreadable with thousands
+        of metrics. classes.csv has the figures of all classes by their names.
         """
-        if len(self.classes) > MOST_CLASSES:
+        if len(self.per_class) > MAX_CLASSES:
             return {}
-        each = enumerate(self.classes)
-        return {f"test/{name}/{label}": value for label, of in each for name, value in of.items()}
+        classes = enumerate(self.per_class)
+        return {f"test/{name}/{label}": value for label, row in classes for name, value in row.items()}
 
 
-def evaluate(model: keras.Model, test: LabelledImages) -> Evaluation:
-    """Measure the model, named as in MLflow."""
-    logits = softmax.predict_logits(model, test.pixels)
-    seen = Predictions(test, logits.argmax(axis=1), metrics.probabilities(logits).max(axis=1))
-    score = metrics.score(logits, test.labels)
-    classes = metrics.per_class(seen.predicted, test.labels, logits.shape[1])
-    low, high = stats.wilson_interval(int((~seen.right).sum()), len(test))
+def evaluate(logits: npt.NDArray[np.float32], labels: Labels) -> Evaluation:
+    """Evaluate logits (N, classes) against labels (N,)."""
+    predictions = Predictions.from_logits(logits, labels)
+    score = metrics.score(logits, labels)
+    per_class = metrics.per_class(predictions.predicted, labels, logits.shape[1])
+    low, high = stats.wilson_interval(int(predictions.wrong.sum()), len(labels))
     # A key that is just "error" would make DVC report that it failed to load the file.
     values = {
         "test/error": score.error,
         "test/error_low": low,
         "test/error_high": high,
         "test/loss": score.loss,
-        "test/macro_f1": sum(each["f1"] for each in classes) / len(classes),
-        "test/calibration_error": stats.calibration(seen.probability, seen.right).error,
+        "test/macro_f1": sum(figures["f1"] for figures in per_class) / len(per_class),
+        "test/calibration_error": stats.calibration(predictions.probability, predictions.correct).error,
     }
-    return Evaluation(seen, classes, values)
+    return Evaluation(predictions, per_class, values)

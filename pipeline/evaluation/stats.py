@@ -1,4 +1,4 @@
-"""How sure measured errors and predicted probabilities are. Pure NumPy and SciPy."""
+"""Statistics of error rates and predicted probabilities, in NumPy and SciPy."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ BINS = 15  # as in Guo et al.'s tables
 
 
 class McNemar(NamedTuple):
-    """McNemar's test of two models on the same images: how many only one of them gets wrong, and the p-value."""
+    """McNemar's test of two models on the same images: the images that only one gets wrong, and the p-value."""
 
     only_first: int
     only_second: int
@@ -17,9 +17,9 @@ class McNemar(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Per bin of predicted probability, float64 (bins,): images, their mean probability, the share that is right.
+    """Number of images, mean probability and accuracy by bin of predicted probability, (bins,) each.
 
-    Both are NaN in a bin without images. `error` is the expected calibration error, a fraction.
+    Mean probability and accuracy are NaN in an empty bin. `error` is the expected calibration error, a fraction.
     """
 
     counts: npt.NDArray[np.intp]
@@ -29,20 +29,20 @@ class Calibration(NamedTuple):
 
 
 def wilson_interval(errors: int, images: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of an error rate, as fractions.
+    """Return Wilson's score interval of an error rate, as fractions.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
     """
     from scipy.stats import binomtest
 
-    found = binomtest(errors, images).proportion_ci(level, method="wilson")
-    return float(found.low), float(found.high)
+    interval = binomtest(errors, images).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def mcnemar(first_wrong: npt.NDArray[np.bool_], second_wrong: npt.NDArray[np.bool_]) -> McNemar:
-    """The exact two-sided test that both models err equally often; bool (N,), the same images in the same order.
+    """Test, exactly and two-sided, whether two models have the same error rate; bool (N,), the same images in order.
 
-    An image that both get right, or both wrong, says nothing; of the others each model has half under the hypothesis.
+    Only images that exactly one model gets wrong count. Under the hypothesis, each model has half of them.
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 12
     (1947).
     """
@@ -56,16 +56,18 @@ def mcnemar(first_wrong: npt.NDArray[np.bool_], second_wrong: npt.NDArray[np.boo
 
 
 def calibration(probability: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], bins: int = BINS) -> Calibration:
-    """Whether images that were predicted with a probability (N,) are right (N,) as often as it says.
+    """Compare the probability (N,) of predictions with how often they are correct (N,).
 
     The expected calibration error is the mean of |accuracy - confidence| over bins of equal width, weighted by their
-    images. Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017, equation 3.
+    number of images.
+
+    Source: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017, equation 3.
     """
     edges = np.linspace(0, 1, bins + 1)
-    found = np.searchsorted(edges[1:-1], probability, side="left")  # a bin includes its upper edge
-    counts = np.bincount(found, minlength=bins)
+    index = np.searchsorted(edges[1:-1], probability, side="left")  # a bin includes its upper edge
+    counts = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):  # 0/0 in an empty bin
-        confidence = np.bincount(found, probability, bins) / counts
-        accuracy = np.bincount(found, correct, bins) / counts
+        confidence = np.bincount(index, probability, bins) / counts
+        accuracy = np.bincount(index, correct, bins) / counts
     error = float(np.nansum(counts * np.abs(accuracy - confidence)) / counts.sum())
     return Calibration(counts, confidence, accuracy, error)

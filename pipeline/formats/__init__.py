@@ -1,1 +1,1 @@
-"""Readers of image data sets: IDX files, .npz archives, folders of pictures, and the checks on what they hold."""
+"""Readers of image data sets (IDX files, .npz archives, folders of pictures) and the checks on their contents."""

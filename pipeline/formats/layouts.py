@@ -1,7 +1,8 @@
-"""The layouts in which people keep data: four IDX files, one .npz file, or pictures in a folder for each class."""
+"""The layouts of a data set on disk: four IDX files, one .npz file, or a folder of pictures for each class."""
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -9,30 +10,31 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.config import File, Files
 from pipeline.core.errors import UserError
 from pipeline.core.progress import pictures_bar
 from pipeline.formats import idx, npz, pictures
 
-NPZ = "data.npz"  # its name in data/
-# Both ways in which the files of MNIST are spelled; EMNIST has "test" for "t10k".
+NPZ = "data.npz"  # the name of the .npz file in data/
+# Both spellings of MNIST's file names. EMNIST has "test" for "t10k".
 IDX_NAMES = {
     "train-images-idx3-ubyte": re.compile(r"train-images[-.]idx3-ubyte(\.gz)?"),
     "train-labels-idx1-ubyte": re.compile(r"train-labels[-.]idx1-ubyte(\.gz)?"),
     "t10k-images-idx3-ubyte": re.compile(r"(t10k|test)-images[-.]idx3-ubyte(\.gz)?"),
     "t10k-labels-idx1-ubyte": re.compile(r"(t10k|test)-labels[-.]idx1-ubyte(\.gz)?"),
 }
-CLUTTER = ("Thumbs.db", "desktop.ini")  # which systems leave in folders of pictures, beside names with a dot in front
+CLUTTER = ("Thumbs.db", "desktop.ini")  # files that Windows adds to folders of pictures
 
 
 class Pair(NamedTuple):
-    """Images, uint8 (N, height, width), and labels, intp (N,), as they are stored."""
+    """Images, uint8 (N, height, width), and labels, intp (N,), as stored."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.intp]
 
 
 class Stored(NamedTuple):
-    """A data set as it is stored: perhaps without a test set, perhaps with the classes' names."""
+    """A data set as stored. Some layouts have no test set, and some have the names of the classes."""
 
     training: Pair
     test: Pair | None
@@ -40,20 +42,25 @@ class Stored(NamedTuple):
 
 
 class Layout(Protocol):
-    """A data set's files, wherever they are."""
+    """The files of a data set."""
 
     def read(self) -> Stored:
-        """Parse the files, or raise a UserError that names the faulty one."""
+        """Parse the files. A UserError names the invalid file."""
 
     def copy(self, folder: Path) -> None:
-        """Put them into the folder, under the names by which `find` finds them there."""
+        """Copy the files into the folder, under names that `detect` recognizes."""
 
 
-def find(path: Path, prefix: str) -> Layout:
-    """The data set at a path, whose IDX files' names start with `prefix`.
+def published_files(files: Files) -> list[File]:
+    """Return the four files in the order of IDX_NAMES."""
+    return [files.train_images, files.train_labels, files.test_images, files.test_labels]
+
+
+def detect(path: Path, prefix: str) -> Layout:
+    """Return the layout of the data set at a path. The names of IDX files start with `prefix`.
 
     Raises:
-        UserError: there is none, or there are several.
+        UserError: the path holds no data set, or several.
     """
     if path.is_file():
         return NpzFile(path)
@@ -63,56 +70,56 @@ def find(path: Path, prefix: str) -> Layout:
         names = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    found = {name: [own for own in names if _is(own, prefix, pattern)] for name, pattern in IDX_NAMES.items()}
+    idx_files = {
+        standard: [name for name in names if _matches(name, prefix, pattern)] for standard, pattern in IDX_NAMES.items()
+    }
     archives = [name for name in names if name.endswith(".npz")]
-    if any(found.values()):
-        return IdxFiles(*(path / _one(path, prefix + name, own) for name, own in found.items()))
+    if any(idx_files.values()):
+        return IdxFiles([path / _single(path, prefix + name, matches) for name, matches in idx_files.items()])
     if archives:
-        return NpzFile(path / _one(path, "one .npz file", archives))
+        return NpzFile(path / _single(path, "the .npz file", archives))
     if (path / "train").is_dir():
         return PictureFolders(path)
     raise UserError(
-        f"{path} holds no data: there must be {prefix}train-images-idx3-ubyte and its three companions, one .npz file, "
-        f"or pictures in train/CLASS/; there {'are ' + ', '.join(names[:5]) if names else 'is nothing'}"
+        f"{path} holds no data: it must have {prefix}train-images-idx3-ubyte and the three other files, one .npz file, "
+        f"or pictures in train/CLASS/; it has {', '.join(names[:5]) or 'nothing'}"
     )
 
 
-def _is(name: str, prefix: str, pattern: re.Pattern[str]) -> bool:
+def _matches(name: str, prefix: str, pattern: re.Pattern[str]) -> bool:
     return name.startswith(prefix) and pattern.fullmatch(name.removeprefix(prefix)) is not None
 
 
-def _one(path: Path, wanted: str, found: list[str]) -> str:
-    if len(found) == 1:
-        return found[0]
-    told = f"both {found[0]} and {found[1]}: keep one" if found else "not there"
-    raise UserError(f"{path}: {wanted} is {told}")
+def _single(path: Path, wanted: str, matches: list[str]) -> str:
+    if len(matches) == 1:
+        return matches[0]
+    problem = f"both {matches[0]} and {matches[1]}: keep one" if matches else "not there"
+    raise UserError(f"{path}: {wanted} is {problem}")
 
 
 @dataclass(frozen=True)
 class IdxFiles:
-    """Four IDX files, plain or in gzip form."""
+    """Four IDX files, plain or gzip-compressed."""
 
-    train_images: Path
-    train_labels: Path
-    test_images: Path
-    test_labels: Path
+    paths: list[Path]  # in the order of IDX_NAMES
 
     def read(self) -> Stored:
         """Parse the files."""
-        training = Pair(idx.read(self.train_images, 3), idx.read(self.train_labels, 1).astype(np.intp))
-        test = Pair(idx.read(self.test_images, 3), idx.read(self.test_labels, 1).astype(np.intp))
-        return Stored(training, test, None)
+        images, labels, test_images, test_labels = self._arrays()
+        return Stored(Pair(images, labels.astype(np.intp)), Pair(test_images, test_labels.astype(np.intp)), None)
 
     def copy(self, folder: Path) -> None:
-        """Write them plain and under MNIST's names, so that equal data have an equal hash."""
-        files = (self.train_images, 3), (self.train_labels, 1), (self.test_images, 3), (self.test_labels, 1)
-        for name, (path, dimensions) in zip(IDX_NAMES, files, strict=True):
-            (folder / name).write_bytes(idx.encode(idx.read(path, dimensions)))
+        """Write the files uncompressed under MNIST's names, so that equal data have an equal hash."""
+        for name, array in zip(IDX_NAMES, self._arrays(), strict=True):
+            (folder / name).write_bytes(idx.encode(array))
+
+    def _arrays(self) -> Iterator[npt.NDArray[np.uint8]]:
+        return map(idx.read, self.paths, (3, 1, 3, 1))
 
 
 @dataclass(frozen=True)
 class NpzFile:
-    """A NumPy archive with x_train, y_train, and perhaps x_test, y_test."""
+    """A NumPy archive with x_train and y_train, and optionally x_test and y_test."""
 
     path: Path
 
@@ -129,35 +136,35 @@ class NpzFile:
 
 @dataclass(frozen=True)
 class PictureFolders:
-    """Pictures as train/CLASS/NAME, and perhaps test/CLASS/NAME."""
+    """Pictures as train/CLASS/NAME, and optionally test/CLASS/NAME."""
 
     folder: Path
 
     def read(self) -> Stored:
-        """Decode the pictures, in the order of their names; classes that are numbers are in the order of these."""
+        """Decode the pictures, sorted by class and file name."""
         classes = _classes(self.folder / "train")
         training = _pictures(self.folder / "train", classes)
         test = _pictures(self.folder / "test", classes) if (self.folder / "test").is_dir() else None
         return Stored(training, test, classes)
 
     def copy(self, folder: Path) -> None:
-        """Copy the pictures as they are."""
+        """Copy the pictures unchanged."""
         for part in ("train", "test"):
             if (self.folder / part).is_dir():
-                for of_class in _classes(self.folder / part):
-                    (folder / part / of_class).mkdir(parents=True)
-                    for path in _files(self.folder / part / of_class):
-                        shutil.copyfile(path, folder / part / of_class / path.name)
+                for class_name in _classes(self.folder / part):
+                    (folder / part / class_name).mkdir(parents=True)
+                    for path in _files(self.folder / part / class_name):
+                        shutil.copyfile(path, folder / part / class_name / path.name)
 
 
 def _classes(folder: Path) -> list[str]:
-    """The names of the folders with a class each; numbers are in the order of their values."""
+    """Return the names of the class folders, sorted: by value if all are numbers, else as text."""
     entries = [entry for entry in folder.iterdir() if not _is_clutter(entry)]
     for entry in entries:
         if not entry.is_dir():
-            raise UserError(f"{entry} is beside the classes' folders: put it into one of them")
+            raise UserError(f"{entry} is beside the class folders: put it into one of them")
         if not entry.name.isprintable():
-            raise UserError(f"{folder} has a class {entry.name!r}, whose name cannot be shown: rename it")
+            raise UserError(f"{folder} has a class {entry.name!r}, whose name is not printable: rename it")
     names = [entry.name for entry in entries]
     if all(name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
@@ -176,10 +183,10 @@ def _is_clutter(entry: Path) -> bool:
 
 
 def _pictures(folder: Path, classes: list[str]) -> Pair:
-    """The pictures of all classes as one array: all must have one size."""
-    strangers = set(_classes(folder)) - set(classes)
-    if strangers:
-        raise UserError(f"{folder / min(strangers)} is a class that has no training pictures")
+    """Return the pictures of all classes as one array. All must have one size."""
+    unknown = set(_classes(folder)) - set(classes)
+    if unknown:
+        raise UserError(f"{folder / min(unknown)} is a class without training pictures")
     files = [
         (path, label)
         for label, name in enumerate(classes)
@@ -195,8 +202,8 @@ def _pictures(folder: Path, classes: list[str]) -> Pair:
                 raise UserError(f"{path}: {error}") from error
             if images[-1].shape != images[0].shape:
                 size, first = ("x".join(map(str, image.shape)) for image in (images[-1], images[0]))
-                raise UserError(f"{path} has {size} pixels, {files[0][0]} {first}: bring all to one size")
+                raise UserError(f"{path} has {size} pixels, {files[0][0]} {first}: resize all to one size")
             bar.update()
     if not files:
-        raise UserError(f"{folder} has no classes: there must be a folder with pictures for each")
+        raise UserError(f"{folder} has no classes: make a folder with pictures for each class")
     return Pair(np.stack(images), np.array([label for _, label in files]))

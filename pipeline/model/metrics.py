@@ -1,4 +1,4 @@
-"""What predictions are worth. Pure NumPy, SciPy and scikit-learn."""
+"""Metrics of predictions, in NumPy, SciPy and scikit-learn."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from pipeline.data.images import Labels
 
 @dataclass(frozen=True)
 class Score:
-    """Mean negative log-likelihood in nats, and error as a fraction, over some images."""
+    """Mean negative log-likelihood in nats, and error rate as a fraction, over a set of images."""
 
     loss: float
     error: float
 
 
 def score(logits: npt.NDArray[np.float32], labels: Labels) -> Score:
-    """Loss and error of logits (N, classes) for labels (N,)."""
+    """Return loss and error of logits (N, classes) for labels (N,). Computed in float64 without overflow."""
     wide = logits.astype(np.float64)
     top = wide.max(axis=1)
     log_sum = top + np.log(np.exp(wide - top[:, None]).sum(axis=1))
@@ -26,14 +26,14 @@ def score(logits: npt.NDArray[np.float32], labels: Labels) -> Score:
 
 
 def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The softmax of logits (N, classes), float64 (N, classes)."""
+    """Return the softmax of logits (N, classes), float64 (N, classes)."""
     from scipy.special import softmax
 
     return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
 def per_class(predicted: npt.NDArray[np.intp], labels: Labels, classes: int) -> list[dict[str, float]]:
-    """Precision, recall and F1, fractions, of each class in the labels' order: `[{"precision": ..., ...}, ...]`."""
+    """Return precision, recall and F1 as fractions, one dict per class in the order of the labels."""
     from sklearn.metrics import precision_recall_fscore_support
 
     names = ("precision", "recall", "f1")

@@ -1,6 +1,6 @@
-"""Keras and TensorFlow, imported without their messages and without what nobody here uses.
+"""Import Keras and TensorFlow without their messages and unused dependencies.
 
-Every module that needs them imports them from here.
+All modules import both from here.
 """
 
 import atexit
@@ -15,25 +15,25 @@ from pathlib import Path
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Send what C++ writes to stderr nowhere, but for the trace of a crash."""
-    kept = os.dup(2)
-    faulthandler.enable(kept)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    """Discard what C++ code writes to stderr, except the traceback of a crash."""
+    stderr = os.dup(2)
+    faulthandler.enable(stderr)
+    with Path(os.devnull).open("wb") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
+        os.dup2(stderr, 2)
         faulthandler.disable()
-        os.close(kept)
+        os.close(stderr)
 
 
 @contextmanager
 def _hidden(*packages: str) -> Iterator[None]:
-    """Let the import of packages fail, as if they were not installed, where they are not imported yet."""
+    """Make the import of packages fail, as if they were not installed, unless they are already imported."""
     hidden = [package for package in packages if package not in sys.modules]
     for package in hidden:
-        sys.modules[package] = None  # type: ignore[assignment]  # Python's own way to make an import fail
+        sys.modules[package] = None  # type: ignore[assignment]  # None makes Python's import fail
     try:
         yield
     finally:
@@ -41,12 +41,12 @@ def _hidden(*packages: str) -> Iterator[None]:
             del sys.modules[package]
 
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras says
+os.environ["KERAS_BACKEND"] = "tensorflow"  # overrides ~/.keras
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# At its end Python looks through all of TensorFlow's objects for cycles, several times: a second for nothing.
+# At exit, Python's garbage collector would examine all of TensorFlow's objects several times, for a second.
 atexit.register(gc.freeze)
-# TensorFlow's libraries tell stderr about oneDNN and missing CUDA drivers before they heed the level above.
-# For wrappers and galleries that nobody here uses, Keras imports scikit-learn and pyplot: a quarter of its own import.
+# TensorFlow's libraries write about oneDNN and CUDA drivers to stderr before they apply the log level above.
+# Keras imports scikit-learn and pyplot for wrappers and galleries that are unused here: a quarter of its import time.
 with _silent_stderr(), _hidden("sklearn", "matplotlib"):
     import keras
     import tensorflow as tf

@@ -5,15 +5,15 @@ import numpy.typing as npt
 
 from pipeline.model.quiet_keras import keras, tf
 
-BLOCK = 1 << 27  # pixels that are worked on at a time: half a gibibyte as float32
+BLOCK = 1 << 27  # pixels per batch of predictions: half a gibibyte as float32
 
 
 def build(pixels: int, classes: int, divisor: float, initializer: str, seed: int) -> keras.Model:
-    """The model, from uint8 (N, pixels) to float32 probabilities (N, classes), with (pixels + 1) * classes weights."""
+    """Build the model: uint8 (N, pixels) to float32 probabilities (N, classes), (pixels + 1) * classes weights."""
     kernel = keras.initializers.get(initializer)
     if hasattr(kernel, "seed"):
         kernel = kernel.__class__(**{**kernel.get_config(), "seed": seed})
-    # Fixed names: automatic ones count the models that the process has built, and would end in the file.
+    # Fixed names: automatic ones count the models in the process, and would change the bytes of the file.
     return keras.Sequential(
         [
             keras.Input((pixels,), dtype="uint8", name="pixels"),
@@ -25,12 +25,12 @@ def build(pixels: int, classes: int, divisor: float, initializer: str, seed: int
 
 
 def templates(model: keras.Model) -> npt.NDArray[np.float32]:
-    """The weights W, a row a class: float32 (classes, pixels)."""
+    """Return the weights W, one row per class: float32 (classes, pixels)."""
     return np.asarray(model.get_layer("softmax").kernel).T
 
 
 def predict_logits(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """W x + b, float32 (N, classes), of uint8 pixels (N, pixels): a loss is computed from them without overflow."""
+    """Return the logits W x + b, float32 (N, classes), of uint8 pixels (N, pixels)."""
     dense = model.get_layer("softmax")
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types

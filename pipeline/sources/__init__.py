@@ -1,1 +1,1 @@
-"""Where a data set comes from: mirrors, npm packages, local folders."""
+"""Sources of a data set: mirrors, npm packages, local folders."""

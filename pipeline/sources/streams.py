@@ -1,4 +1,4 @@
-"""Bytes on their way: unpacked, bounded in size and in time, whoever sends them."""
+"""Streams of bytes from untrusted sources: decompressed, and limited in size and time."""
 
 import zlib
 from collections.abc import Generator, Iterable, Iterator
@@ -10,109 +10,109 @@ from typing import IO
 from pipeline.formats.idx import GZIP
 
 CHUNK = 1 << 16  # bytes
-SECONDS_A_CHUNK = 10  # the least speed of a mirror is thus 6.5 kB/s, its answer's beginning included
+CHUNK_TIMEOUT = 10  # seconds: a mirror must send at least 6.5 kB/s, and begin to answer in this time
 
 
 class SourceError(Exception):
-    """This source cannot give the file; the next one may."""
+    """This source cannot provide the file. The next one may."""
 
 
-class Cut(SourceError):
-    """The data ended too early; another try may have all of them."""
+class TruncatedError(SourceError):
+    """The data ended too early. A retry may get all of them."""
 
 
-def of(file: IO[bytes]) -> Iterator[bytes]:
-    """What the file holds."""
+def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Read a file in chunks."""
     while chunk := file.read(CHUNK):
         yield chunk
 
 
-def bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
-    """The chunks, which may have so many bytes together.
+def limit_size(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """Pass on the chunks, at most `limit` bytes in total.
 
     Raises:
-        SourceError: they have more.
+        SourceError: there are more.
     """
-    left = most
+    size = 0
     for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            raise SourceError(f"it sends more than {most} bytes")
+        size += len(chunk)
+        if size > limit:
+            raise SourceError(f"it sends more than {limit} bytes")
         yield chunk
 
 
-def plain(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, decompressed if their first bytes are gzip's, whatever the file's name says.
+def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompress gzip data, which are recognized by their first bytes and not by a name. Pass on other data.
 
     Raises:
-        SourceError: they are an HTML page, or damaged gzip data.
-        Cut: the gzip data have no end.
+        SourceError: the data are an HTML page or corrupt gzip data.
+        TruncatedError: the gzip data are incomplete.
     """
     inflate = None
     for number, chunk in enumerate(chunks):
         if number == 0 and chunk[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
-            raise SourceError("it gave an HTML page instead of the file")
+            raise SourceError("it sent an HTML page instead of the file")
         if number == 0 and chunk.startswith(GZIP):
             inflate = zlib.decompressobj(wbits=31)
         if inflate is None:
             yield chunk
             continue
         try:
-            piece = inflate.decompress(chunk, CHUNK)
-            while piece:
-                yield piece
-                piece = inflate.decompress(inflate.unconsumed_tail, CHUNK)
+            plain = inflate.decompress(chunk, CHUNK)
+            while plain:
+                yield plain
+                plain = inflate.decompress(inflate.unconsumed_tail, CHUNK)
         except zlib.error as error:
-            raise SourceError("its gzip data are damaged") from error
+            raise SourceError("its gzip data are corrupt") from error
         if inflate.eof:
-            return  # whatever may follow
+            return  # ignore bytes after the end of the gzip data
     if inflate is not None:
-        raise Cut("its gzip data end too early")
+        raise TruncatedError("its gzip data are truncated")
 
 
-def gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks that are not small, however small they were sent."""
-    held = bytearray()
+def merge_small(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Merge small chunks into chunks of at least `CHUNK` bytes, but for the last one."""
+    buffer = bytearray()
     for chunk in chunks:
-        held += chunk
-        if len(held) >= CHUNK:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+        buffer += chunk
+        if len(buffer) >= CHUNK:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
 
 
-def promptly(chunks: Iterable[bytes]) -> Generator[bytes]:
-    """The chunks, of which none may be long in coming, whatever it is that takes long: name, headers, or single bytes.
+def limit_time(chunks: Iterable[bytes]) -> Generator[bytes]:
+    """Enforce a time limit per chunk, including DNS lookup and headers.
 
-    They are read in a thread of their own, which stops after its present chunk where they are not wanted any more.
+    A thread reads the chunks. If the generator is closed, the thread stops after its current chunk.
 
     Raises:
-        SourceError: one takes longer than SECONDS_A_CHUNK.
-        Exception: whatever reading them raises.
+        SourceError: a chunk takes longer than CHUNK_TIMEOUT.
+        Exception: whatever reading the chunks raises.
     """
     ready: Queue[bytes | Exception | None] = Queue(1)
-    wanted = True
+    closed = False
 
     def read() -> None:
         try:
             for chunk in chunks:
                 ready.put(chunk)
-                if not wanted:
+                if closed:
                     return
             ready.put(None)
-        except Exception as error:  # noqa: BLE001 - it is raised where the chunks are wanted
+        except Exception as error:  # noqa: BLE001 - it is raised again in the consumer's thread
             ready.put(error)
 
     Thread(target=read, daemon=True).start()
     try:
-        while (chunk := ready.get(timeout=SECONDS_A_CHUNK)) is not None:
+        while (chunk := ready.get(timeout=CHUNK_TIMEOUT)) is not None:
             if isinstance(chunk, Exception):
                 raise chunk
             yield chunk
     except Empty as error:
-        raise SourceError(f"it sends less than {CHUNK >> 10} KiB in {SECONDS_A_CHUNK} s") from error
+        raise SourceError(f"it sends less than {CHUNK >> 10} KiB in {CHUNK_TIMEOUT} s") from error
     finally:
-        wanted = False
+        closed = True
         with suppress(Empty):
-            ready.get_nowait()  # for which the thread may wait
+            ready.get_nowait()  # the thread may be waiting for room in the queue

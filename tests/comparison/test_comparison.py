@@ -17,6 +17,7 @@ from pipeline import promote
 from pipeline.compare import compare
 from pipeline.comparison import answers, table
 from pipeline.core.errors import UserError
+from pipeline.evaluation.predictions import Predictions
 from pipeline.model import keras_file
 from pipeline.runs import registry
 from pipeline.runs.lookup import Lookup
@@ -107,10 +108,10 @@ def test_other_images_are_not_compared(evaluated: Evaluated) -> None:
     """A paired test needs the same images."""
     lookup = Lookup(evaluated.config)
     first = answers.predictions_for(lookup, lookup.run_or_model(evaluated.good), evaluated.config)
-    other = answers.Answers(first.labels[::-1], first.predicted[::-1])
+    other = Predictions(first.labels[::-1], first.predicted[::-1], first.probability[::-1])
     with pytest.raises(UserError, match="other images"):
         answers.paired_test(first, other)
-    part = answers.Answers(first.labels[:100], first.predicted[:100])
+    part = Predictions(first.labels[:100], first.predicted[:100], first.probability[:100])
     assert answers.paired_test(first, part).p_value == 1.0
 
 

@@ -1,1 +1,1 @@
-"""Tests of data."""
+"""Tests of pipeline/data/."""

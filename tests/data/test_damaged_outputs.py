@@ -1,4 +1,4 @@
-"""What stages have written and something else has spoilt is told in one line, in every file that is read again."""
+"""A damaged output of a stage raises an error of one line, whichever file is damaged."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ DATA = LabelledImages(np.zeros((2, 3, 5), np.uint8), np.array([0, 1], np.uint8))
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A prepared/ of its own, and what pins its data."""
+    """A prepared/ folder and a data.dvc in a temporary folder."""
     monkeypatch.setattr(prepared, "PREPARED", tmp_path)
     monkeypatch.setattr(prepared, "CLASSES", tmp_path / "classes.json")
     monkeypatch.setattr(prepared, "DATA_DVC", tmp_path / "data.dvc")
@@ -37,15 +37,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("data.dvc", b"\xe9: 1\n"),
     ],
 )
-def test_damaged_file_is_told(file: str, content: bytes, folder: Path) -> None:
-    """Sound JSON of another shape, half of it, or another encoding."""
+def test_damaged_file_is_refused(file: str, content: bytes, folder: Path) -> None:
+    """Valid JSON with another structure, truncated JSON, or another encoding."""
     (folder / file).write_bytes(content)
-    with pytest.raises(UserError, match=r"damaged file \(|not sound YAML"):
+    with pytest.raises(UserError, match=r"damaged file \(|not valid YAML"):
         prepared.classes(Config())
 
 
-def test_params_of_another_encoding_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They were changed by somebody, and are not overwritten."""
+def test_params_in_another_encoding_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file was changed by hand, and is not overwritten."""
     params = folder / "params.yaml"
     monkeypatch.setattr(compose, "PARAMS", params)
     params.write_bytes(b"seed: caf\xe9\n")

@@ -1,4 +1,4 @@
-"""Training never starts on data that are missing, or on other data than its configuration asks for."""
+"""Training never starts on missing data, nor on data of another configuration."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tests.support.project import Project
 
 
 def test_prepared_arrays_are_bytes_that_can_be_memory_mapped(digits: Project) -> None:
-    """In file order, the last 300 training images validate."""
+    """In file order, the last 300 training images are the validation set."""
     raw = (digits.folder / "data/train-images-idx3-ubyte").read_bytes()
     train, valid = (
         np.load(digits.folder / f"prepared/{name}_images.npy", mmap_mode="r") for name in ("train", "valid")
@@ -35,17 +35,17 @@ def test_summary_counts_and_describes_each_set(digits: Project) -> None:
         assert summary[name]["std"] == pytest.approx(pixels.std(), abs=1e-4)
 
 
-def test_fresh_clone_says_how_to_prepare(fresh: Project) -> None:
-    """Each stage that needs what is not there names the command that makes it."""
-    for stage, told in (("train", "dvc repro preprocess"), ("preprocess", "dvc repro data.dvc")):
+def test_fresh_clone_names_the_command_to_run(fresh: Project) -> None:
+    """A stage whose input is missing names the command that creates it."""
+    for stage, command in (("train", "dvc repro preprocess"), ("preprocess", "dvc repro data.dvc")):
         done = fresh.stage(stage)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
-        assert told in done.stderr
+        assert command in done.stderr
 
 
-def test_other_data_than_asked_for_are_refused_by_each_stage(digits: Project) -> None:
-    """By its exit code and one line."""
+def test_each_command_refuses_data_of_another_configuration(digits: Project) -> None:
+    """With an exit code and one line."""
     for command in (["optimum", "-S"], ["train"], ["evaluate"]):
         done = digits.stage(*command, "data.split.validation=200")
         assert done.returncode == 2
@@ -55,8 +55,8 @@ def test_other_data_than_asked_for_are_refused_by_each_stage(digits: Project) ->
 
 
 @pytest.fixture
-def here(digits: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with data.dvc and prepared/ of the digits, which this process reads."""
+def folder(digits: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data.dvc and prepared/ of the digits, from which this process reads."""
     shutil.copyfile(digits.folder / "data.dvc", tmp_path / "data.dvc")
     shutil.copytree(digits.folder / "prepared", tmp_path / "prepared")
     monkeypatch.setattr(prepared, "DATA_DVC", tmp_path / "data.dvc")
@@ -65,17 +65,17 @@ def here(digits: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
-def refusal(*overrides: str) -> str:
-    """What is told of data that are other or damaged."""
-    with pytest.raises(UserError) as told:
+def error_message(*overrides: str) -> str:
+    """Read the prepared data, and return the error message."""
+    with pytest.raises(UserError) as error:
         prepared.read(command_line.settings(["data=digits", *overrides]), "train", "valid")
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("data=mnist", "data.name=digits instead of mnist"),
         ("data.split.validation=200", "data.split.validation=300 instead of 200"),
@@ -84,27 +84,27 @@ def refusal(*overrides: str) -> str:
         (f"data.files.train_images.sha256={'0' * 64}", "data.files.train_images.sha256=d37552f4"),
     ],
 )
-def test_other_data_than_asked_for_are_refused(override: str, told: str) -> None:
+def test_data_of_another_configuration_are_refused(override: str, message: str) -> None:
     """Another set, or another split."""
-    assert told in refusal(override)
+    assert message in error_message(override)
 
 
-def test_data_of_another_hash_are_refused(here: Path) -> None:
-    """data.dvc pins other bytes than prepared/ was made from, as after a `git pull`."""
-    dvc_file, md5 = here / "data.dvc", prepared.data_md5()
+def test_data_with_another_hash_are_refused(folder: Path) -> None:
+    """After a `git pull`, data.dvc may pin other data than those in prepared/."""
+    dvc_file, md5 = folder / "data.dvc", prepared.data_md5()
     dvc_file.write_text(dvc_file.read_text().replace(md5, "0" * 32 + ".dir"))
-    assert f"data.md5={md5} instead of {'0' * 32}.dir" in refusal()
+    assert f"data.md5={md5} instead of {'0' * 32}.dir" in error_message()
 
 
-@pytest.mark.usefixtures("here")
-def test_seeds_of_training_leave_the_split_alone() -> None:
-    """Sweeping `seed` on a shuffled split would otherwise ask for other data with each job."""
+@pytest.mark.usefixtures("folder")
+def test_seed_of_training_does_not_change_the_split() -> None:
+    """Otherwise, a sweep over `seed` would need other data for each job."""
     (data,) = prepared.read(command_line.settings(["data=digits", "seed=5"]), "train")
     assert len(data) == 1200
 
 
-def test_foreign_file_in_data_is_refused(changeable: Project) -> None:
-    """A sound IDX file of another data set would train quietly."""
+def test_file_of_another_data_set_is_refused(changeable: Project) -> None:
+    """A valid IDX file with other contents would be used without notice."""
     labels = changeable.folder / "data/t10k-labels-idx1-ubyte"
     content = bytearray(labels.read_bytes())
     content[-1] ^= 1
@@ -112,33 +112,33 @@ def test_foreign_file_in_data_is_refused(changeable: Project) -> None:
     labels.write_bytes(content)
     done = changeable.stage("preprocess")
     assert done.returncode == 2
-    assert "t10k-labels-idx1-ubyte is not the file that data=digits names" in done.stderr
+    assert "t10k-labels-idx1-ubyte has not the SHA-256 that data=digits names" in done.stderr
 
 
-def test_validation_larger_than_the_data_is_refused(digits: Project) -> None:
-    """By preprocess, which knows how many there are."""
+def test_validation_set_larger_than_the_data_is_refused(digits: Project) -> None:
+    """Stage preprocess refuses it: it knows the number of images."""
     done = digits.stage("preprocess", "data.split.validation=1500")
     assert done.returncode == 2
     assert "data.split.validation=1500 is not allowed: the training set has 1500 images" in done.stderr
 
 
 @pytest.mark.parametrize("file", ["train_images.npy", "summary.json"])
-def test_damaged_file_is_told_with_its_mending(file: str, here: Path) -> None:
-    """A file that was cut is no reason for a traceback."""
-    path = here / "prepared" / file
+def test_error_of_damaged_file_names_the_command_to_run(file: str, folder: Path) -> None:
+    """A truncated file causes no traceback."""
+    path = folder / "prepared" / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "dvc repro --force preprocess" in refusal()
+    assert "dvc repro --force preprocess" in error_message()
 
 
-def test_merge_conflict_in_data_dvc_is_told(here: Path) -> None:
-    """It is in Git, and two branches may pin different data."""
-    dvc_file = here / "data.dvc"
+def test_merge_conflict_in_data_dvc_is_refused(folder: Path) -> None:
+    """data.dvc is in Git, and two branches may pin different data."""
+    dvc_file = folder / "data.dvc"
     dvc_file.write_text("<<<<<<< HEAD\n" + dvc_file.read_text() + "=======\n")
-    assert "git checkout data.dvc" in refusal()
+    assert "git checkout data.dvc" in error_message()
 
 
 def test_minibatch_larger_than_the_training_set_is_refused(digits: Project) -> None:
-    """Before a run is opened."""
+    """Before a run is created."""
     done = digits.stage("train", "train.batch_size=1201")
     assert done.returncode == 2
     assert done.stderr == (

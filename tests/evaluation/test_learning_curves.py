@@ -12,19 +12,19 @@ HEADER = "epoch,train/loss,train/error,valid/loss,valid/error\n"
 
 
 def test_history_is_read_as_columns(tmp_path: Path) -> None:
-    """An epoch that was not validated has NaN; a single epoch is a column too."""
+    """An epoch without validation has NaN. A single epoch is also read as columns."""
     file = tmp_path / "history.csv"
     file.write_text(HEADER + "1,0.5,0.1,0.4,0.09\n2,0.3,0.08,,\n")
-    found = learning_curves.read(file)
-    np.testing.assert_array_equal(found["epoch"], [1, 2])
-    np.testing.assert_array_equal(found["valid/error"], [0.09, np.nan])
+    history = learning_curves.read(file)
+    np.testing.assert_array_equal(history["epoch"], [1, 2])
+    np.testing.assert_array_equal(history["valid/error"], [0.09, np.nan])
     file.write_text(HEADER + "1,0.5,0.1,0.4,0.09\n")
     assert learning_curves.read(file)["train/loss"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize("best", [1, 5, 10])
 def test_best_epoch_is_marked(tmp_path: Path, best: int) -> None:
-    """The first of the lowest validation error; epochs without one, as the last here, are none."""
+    """The first one with the lowest validation error. Epochs without validation, as the last here, are ignored."""
     epochs = np.arange(1.0, 12)
     valid = 0.2 + 0.01 * abs(epochs - best)
     valid[-1] = np.nan
@@ -35,8 +35,8 @@ def test_best_epoch_is_marked(tmp_path: Path, best: int) -> None:
     assert 80 + grey.argmax() == pytest.approx(expected, abs=2)
 
 
-def test_single_epoch_can_be_seen(tmp_path: Path) -> None:
-    """As points: a line of one point is none."""
+def test_single_epoch_is_visible(tmp_path: Path) -> None:
+    """As points: a line through one point is invisible."""
     history = {"epoch": np.ones(1)} | {
         f"{part}/{name}": np.ones(1) for part in ("train", "valid") for name in ("loss", "error")
     }

@@ -1,4 +1,4 @@
-"""Intervals, tests and calibration, against figures worked out by hand or by other formulas."""
+"""Intervals, tests and calibration, compared with values by hand or by other formulas."""
 
 import math
 
@@ -18,53 +18,53 @@ def test_wilson_interval_is_the_textbook_formula(errors: int, images: int) -> No
     assert stats.wilson_interval(errors, images) == pytest.approx(expected, abs=1e-12)
 
 
-def test_wilson_interval_of_no_error_does_not_promise_none() -> None:
-    """0 of 50: z^2 / (n + z^2) at most, 7.1 %, where the normal approximation would say exactly 0."""
+def test_wilson_interval_of_no_errors_has_a_width() -> None:
+    """The upper limit for 0 of 50 is z^2 / (n + z^2), 7.1 %. The normal approximation would give 0."""
     low, high = stats.wilson_interval(0, 50)
     assert low == 0
     assert high == pytest.approx(0.0713, abs=1e-4)
 
 
 def wrong(both: int, only_first: int, only_second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two models' mistakes with so many images of each kind."""
+    """Make the mistakes of two models from the number of images of each kind."""
     first = [True] * (both + only_first) + [False] * (only_second + neither)
     second = [True] * both + [False] * only_first + [True] * only_second + [False] * neither
     return np.array(first), np.array(second)
 
 
-def test_mcnemar_is_the_coin_toss_of_the_discordant_images() -> None:
-    """Two of twelve: 2 (1 + 12 + 66) / 2^12."""
-    found = stats.mcnemar(*wrong(5, 2, 10, 83))
-    assert (found.only_first, found.only_second) == (2, 10)
-    assert found.p_value == pytest.approx(2 * 79 / 4096)
-    assert stats.mcnemar(*wrong(5, 10, 2, 83)).p_value == pytest.approx(found.p_value)
+def test_mcnemar_is_a_binomial_test_of_the_discordant_images() -> None:
+    """For two of twelve: 2 (1 + 12 + 66) / 2^12."""
+    test = stats.mcnemar(*wrong(5, 2, 10, 83))
+    assert (test.only_first, test.only_second) == (2, 10)
+    assert test.p_value == pytest.approx(2 * 79 / 4096)
+    assert stats.mcnemar(*wrong(5, 10, 2, 83)).p_value == pytest.approx(test.p_value)
 
 
 @pytest.mark.parametrize("counts", [(5, 0, 0, 83), (0, 4, 4, 0)])
-def test_mcnemar_sees_no_difference_where_there_is_none(counts: tuple[int, int, int, int]) -> None:
-    """The same mistakes, or as many others: p is 1, and not an error for want of discordant images."""
+def test_mcnemar_of_equal_error_rates_is_one(counts: tuple[int, int, int, int]) -> None:
+    """With the same mistakes, there are no discordant images. This is no error."""
     assert stats.mcnemar(*wrong(*counts)).p_value == 1
 
 
 def test_calibration_by_hand() -> None:
-    """Two bins: 0.25 and 0.5 of which one is right, 0.75 and 1.0 both right: (2 * 0.125 + 2 * 0.125) / 4."""
-    found = stats.calibration(np.array([0.25, 0.5, 0.75, 1.0]), np.array([True, False, True, True]), bins=2)
-    np.testing.assert_array_equal(found.counts, [2, 2])
-    np.testing.assert_allclose(found.confidence, [0.375, 0.875])
-    np.testing.assert_allclose(found.accuracy, [0.5, 1.0])
-    assert found.error == pytest.approx(0.125)
+    """Two bins with two images each: (2 * |0.5 - 0.375| + 2 * |1 - 0.875|) / 4."""
+    bins = stats.calibration(np.array([0.25, 0.5, 0.75, 1.0]), np.array([True, False, True, True]), bins=2)
+    np.testing.assert_array_equal(bins.counts, [2, 2])
+    np.testing.assert_allclose(bins.confidence, [0.375, 0.875])
+    np.testing.assert_allclose(bins.accuracy, [0.5, 1.0])
+    assert bins.error == pytest.approx(0.125)
 
 
 def test_empty_bins_have_no_figures_and_no_weight() -> None:
-    """NaN is not drawn; 0 would look like a bin that is always wrong."""
-    found = stats.calibration(np.full(4, 0.9), np.array([True, True, True, False]), bins=10)
-    np.testing.assert_array_equal(found.counts, [0] * 8 + [4, 0])
-    assert np.isnan(found.accuracy[:8]).all()
-    assert found.error == pytest.approx(0.15)
+    """They have NaN: 0 would look like a bin that is always wrong."""
+    bins = stats.calibration(np.full(4, 0.9), np.array([True, True, True, False]), bins=10)
+    np.testing.assert_array_equal(bins.counts, [0] * 8 + [4, 0])
+    assert np.isnan(bins.accuracy[:8]).all()
+    assert bins.error == pytest.approx(0.15)
 
 
-def test_probabilities_that_tell_the_truth_are_calibrated() -> None:
-    """Images that are right exactly as often as they say; doubling the confidence would cost its distance."""
+def test_true_probabilities_have_no_calibration_error() -> None:
+    """Overconfident ones have the mean difference as error."""
     probability = np.random.default_rng(0).uniform(0.1, 1, 200_000)
     correct = np.random.default_rng(1).uniform(size=200_000) < probability
     assert stats.calibration(probability, correct).error < 0.005

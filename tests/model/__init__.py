@@ -1,1 +1,1 @@
-"""Tests of model."""
+"""Tests of pipeline/model/."""

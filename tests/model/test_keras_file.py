@@ -1,4 +1,4 @@
-"""Model files: the same weights give the same bytes, and only a model is read as one."""
+"""Model files are byte-identical for identical weights, and only valid models are loaded."""
 
 import base64
 import json
@@ -18,8 +18,8 @@ from pipeline.model import keras_file, softmax
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_saved_model_is_read_back(tmp_path: Path) -> None:
-    """A plain `.keras` file, of which the dates are gone and nothing else."""
+def test_saved_model_can_be_loaded(tmp_path: Path) -> None:
+    """It is a normal `.keras` file without dates."""
     model = softmax.build(64, 10, 255.0, "glorot_uniform", 1)
     keras_file.save(model, tmp_path / "model.keras")
     pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
@@ -28,7 +28,7 @@ def test_saved_model_is_read_back(tmp_path: Path) -> None:
 
 
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
-    """Neither dates, nor addresses, nor how many models a process built: dvc.lock changes only when something did."""
+    """Dates, addresses and the number of models in the process do not matter, so dvc.lock does not change."""
     code = (
         "from pathlib import Path\n"
         "from pipeline.model import keras_file, softmax\n"
@@ -40,24 +40,10 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "this.keras").read_bytes() == (tmp_path / "other.keras").read_bytes()
 
 
-def test_missing_model_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    """The next step is part of the message."""
+def test_error_of_missing_model_names_the_command_to_run(tmp_path: Path) -> None:
+    """The message has the next step."""
     with pytest.raises(UserError, match="run `dvc repro train`"):
         keras_file.load(tmp_path / "model.keras")
-
-
-@pytest.mark.parametrize("content", [b"", b"not a zip file", b"zip of other things"])
-def test_what_is_no_model_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
-    """An empty, broken or foreign file."""
-    path = tmp_path / "model.keras"
-    path.write_bytes(content)
-    if b"zip of" in content:
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("hello", content)
-    with pytest.raises(UserError) as refusal:
-        keras_file.load(path)
-    assert str(path) in str(refusal.value)
-    assert "\n" not in str(refusal.value)
 
 
 MARK = "/hostile-model-was-run"
@@ -84,59 +70,74 @@ HOSTILE: dict[str, dict[str, object]] = {
 
 @pytest.fixture(scope="module")
 def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a sound model file has in it."""
-    path = tmp_path_factory.mktemp("sound") / "model.keras"
+    """The members of a valid model file."""
+    path = tmp_path_factory.mktemp("valid") / "model.keras"
     keras_file.save(softmax.build(64, 10, 255.0, "glorot_uniform", 1), path)
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def refusal(path: Path, members: dict[str, bytes]) -> str:
-    """The one line that refuses a file with these members."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    with pytest.raises(UserError) as refused:
+def error_message(path: Path, content: bytes | dict[str, bytes]) -> str:
+    """Load a file with this content, or these members, and return the error message of one line."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, member in content.items():
+                archive.writestr(name, member)
+    with pytest.raises(UserError) as error:
         keras_file.load(path)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip file", {"hello": b"another file"}])
+def test_invalid_model_file_is_refused_in_one_line(content: bytes | dict[str, bytes], tmp_path: Path) -> None:
+    """An empty file, a damaged file, or another kind of file."""
+    assert "is not a model that Keras" in error_message(tmp_path / "model.keras", content)
 
 
 @pytest.mark.parametrize("layer", HOSTILE)
 def test_model_that_would_run_code_is_refused(layer: str, members: dict[str, bytes], tmp_path: Path) -> None:
-    """Whatever the file names as a layer: nothing of it is called, nor is a module imported for it."""
+    """No function in the file is called, and no module is imported for it."""
     config = json.loads(members["config.json"])
     config["config"]["layers"].insert(2, HOSTILE[layer])
-    told = refusal(tmp_path / "model.keras", {**members, "config.json": json.dumps(config).encode()})
-    assert "is not a model that Keras" in told
-    assert "safe_mode" not in told
+    message = error_message(tmp_path / "model.keras", {**members, "config.json": json.dumps(config).encode()})
+    assert "is not a model that Keras" in message
+    assert "safe_mode" not in message
     assert not Path(MARK).exists()
     assert "this" not in sys.modules
 
 
-def test_model_file_that_is_no_models_archive_is_refused(
+def test_model_file_with_unexpected_members_is_refused(
     members: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Members that would be written elsewhere, that unpack to more than any model, and settings without an end."""
+    """Members with other names, members that unpack to more than the limit, and endless nesting."""
     path = tmp_path / "model.keras"
     for name in ("../outside", str(tmp_path / "outside"), "assets/x"):
-        assert "it has not just config.json" in refusal(path, {**members, name: b"x"})
-    monkeypatch.setattr(keras_file, "MOST_BYTES", 1 << 20)
-    assert "unpacks to more than 1 MiB" in refusal(path, {**members, "model.weights.h5": bytes(1 << 20)})
-    assert "recursion" in refusal(path, {**members, "config.json": b"[" * 100_000})
-    assert [left.name for left in tmp_path.iterdir()] == ["model.keras"]
+        assert "its members are not exactly config.json" in error_message(path, {**members, name: b"x"})
+    monkeypatch.setattr(keras_file, "MAX_UNPACKED_BYTES", 1 << 20)
+    assert "unpacks to more than 1 MiB" in error_message(path, {**members, "model.weights.h5": bytes(1 << 20)})
+    assert "recursion" in error_message(path, {**members, "config.json": b"[" * 100_000})
+    assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
-    [("9.1.0", " (Keras 9.1.0 saved it: train it anew, or read it there): "), (3, ": "), ("9\n", ": "), (None, ": ")],
+    ("version", "note"),
+    [
+        ("9.1.0", " (Keras 9.1.0 saved it: retrain it, or use that version): "),
+        (3, ": "),
+        ("9\n", ": "),
+        (None, ": "),
+    ],
 )
-def test_model_of_another_keras_is_told_with_both_versions(
-    version: object, told: str, members: dict[str, bytes], tmp_path: Path
+def test_error_for_model_of_another_keras_has_both_versions(
+    version: object, note: str, members: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """With what this one does not know, and without the whole model; the file may hold anything as its version."""
+    """The message has the reason but not the whole model. The version in the file is untrusted."""
     config = members["config.json"].replace(b'"units": 10', b'"units": 10, "quantum": 3')
     metadata = b"none" if version is None else json.dumps({"keras_version": version}).encode()
-    message = refusal(tmp_path / "model.keras", {**members, "config.json": config, "metadata.json": metadata})
-    assert f"that Keras {keras.__version__} reads{told}Unrecognized keyword arguments" in message
+    message = error_message(tmp_path / "model.keras", {**members, "config.json": config, "metadata.json": metadata})
+    assert f"that Keras {keras.__version__} reads{note}Unrecognized keyword arguments" in message
     assert len(message) < 300

@@ -1,4 +1,4 @@
-"""The model is what it says: softmax(W x + b) on scaled pixels."""
+"""The model computes softmax(W x + b) of scaled pixels."""
 
 import keras
 import numpy as np
@@ -16,14 +16,14 @@ def test_parameter_count() -> None:
     assert build().count_params() == 7850
 
 
-def test_zero_weights_know_nothing() -> None:
-    """The tutorial's start: each class equally likely, a loss of ln 10."""
+def test_zero_weights_give_equal_probabilities() -> None:
+    """As at the start of the tutorial."""
     probabilities = np.asarray(build()(np.random.default_rng(0).integers(0, 256, (5, 784), np.uint8)))
     np.testing.assert_allclose(probabilities, 0.1, rtol=1e-6)
 
 
 def test_probabilities_are_the_softmax_of_logits_of_scaled_pixels() -> None:
-    """One preprocessing inside the model: nobody can scale twice, or forget to."""
+    """The model scales the pixels, so callers cannot forget it or do it twice."""
     model = build("random_normal")
     pixels = np.random.default_rng(0).integers(0, 256, (7, 784), np.uint8)
     kernel, bias = model.get_weights()
@@ -34,8 +34,8 @@ def test_probabilities_are_the_softmax_of_logits_of_scaled_pixels() -> None:
 
 
 @pytest.mark.parametrize("initializer", ["glorot_uniform", "he_normal", "random_normal"])
-def test_initial_weights_are_of_the_seed(initializer: str) -> None:
-    """Whatever the process drew before."""
+def test_initial_weights_depend_on_the_seed_only(initializer: str) -> None:
+    """And not on random numbers that the process has used before."""
     first, again, other = (build(initializer, seed).get_weights()[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)

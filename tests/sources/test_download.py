@@ -1,4 +1,4 @@
-"""Files arrive verified from the first source that is sound, and no bad day leaves anything behind."""
+"""Downloads are verified, faulty sources are skipped, and failures leave no invalid files."""
 
 import gzip
 import logging
@@ -24,12 +24,12 @@ from tests.support import mirror
 from tests.support.published import CONTENT, contents, data_set
 from tests.support.waiting import until
 
-SOUND = [mirror.good, mirror.plain, mirror.labelled, mirror.twice, mirror.in_crumbs, mirror.with_more]
+VALID = [mirror.good, mirror.plain, mirror.labelled, mirror.twice, mirror.in_crumbs, mirror.with_more]
 
 
-@pytest.mark.parametrize("answer", SOUND, ids=lambda answer: answer.__name__)
-def test_sound_mirror_fills_the_folder_with_exactly_the_files(answer: mirror.Answer, tmp_path: Path) -> None:
-    """Compression is told from the bytes, not from the name; what another data set left is gone."""
+@pytest.mark.parametrize("answer", VALID, ids=lambda answer: answer.__name__)
+def test_valid_mirror_fills_the_folder_with_exactly_the_files(answer: mirror.Answer, tmp_path: Path) -> None:
+    """Gzip is recognized by the contents, not by the name. Other files are removed."""
     folder = tmp_path / "downloads"
     folder.mkdir()
     (folder / "left-over").write_text("of another data set")
@@ -45,26 +45,26 @@ FAULTS: dict[mirror.Answer, str] = {
     mirror.html: "HTML page",
     mirror.wrong_bytes: "other bytes than the published ones",
     mirror.cut: "IncompleteRead",
-    mirror.less_promised: "gzip data end too early",
+    mirror.less_promised: "gzip data are truncated",
     mirror.stalled: "less than 64 KiB in 1 s",
     mirror.silent: "less than 64 KiB in 1 s",
     mirror.dripping: "less than 64 KiB in 1 s",
     mirror.dripping_headers: "less than 64 KiB in 1 s",
-    mirror.cut_gzip: "gzip data end too early",
+    mirror.cut_gzip: "gzip data are truncated",
     mirror.too_much: f"sends more than {len(CONTENT['train-images'])} bytes",
     mirror.endless: f"sends more than {len(CONTENT['train-images'])} bytes",
-    mirror.endless_nothing: f"sends more than {len(CONTENT['train-images']) + mirrors.MOST_MORE} bytes",
-    mirror.loop: "redirects without end",
+    mirror.endless_nothing: f"sends more than {len(CONTENT['train-images']) + mirrors.MAX_GZIP_OVERHEAD} bytes",
+    mirror.loop: "redirects too often",
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_faulty_mirror_is_passed_over_with_one_warning(
+def test_faulty_mirror_is_skipped_with_one_warning(
     fault: mirror.Answer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next source is asked, and the warning says which mirror did what; the wait for a chunk is shortened here."""
+    """The warning names the mirror and its fault. The test shortens the timeout of a chunk."""
     if "KiB" in FAULTS[fault]:
-        monkeypatch.setattr(streams, "SECONDS_A_CHUNK", 1)
+        monkeypatch.setattr(streams, "CHUNK_TIMEOUT", 1)
     with mirror.serving(fault, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
         download.fetch(data_set(bad, good), tmp_path / "downloads")
     assert contents(tmp_path / "downloads") == CONTENT
@@ -74,24 +74,24 @@ def test_faulty_mirror_is_passed_over_with_one_warning(
 
 
 @pytest.mark.parametrize("every", [1, 2])
-def test_cut_connection_is_tried_again_and_not_for_ever(every: int, tmp_path: Path) -> None:
-    """Where every second one is cut all files arrive, and where all are, another source is asked after three."""
-    asked: list[str] = []
+def test_truncated_download_is_retried_up_to_a_limit(every: int, tmp_path: Path) -> None:
+    """If every second download is truncated, all files arrive; if all are, the next source follows after three."""
+    requested: list[str] = []
 
-    def cutting(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-        asked.append(handler.path)
-        (mirror.good if len(asked) % every else mirror.cut)(handler, content)
+    def truncating(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        requested.append(handler.path)
+        (mirror.good if len(requested) % every else mirror.cut)(handler, content)
 
-    with mirror.serving(cutting, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
+    with mirror.serving(truncating, CONTENT) as bad, mirror.serving(mirror.good, CONTENT) as good:
         download.fetch(data_set(*([bad, good] if every == 1 else [bad])), tmp_path / "downloads")
     assert contents(tmp_path / "downloads") == CONTENT
-    assert len(asked) == (mirrors.TRIES if every == 1 else 2 * len(CONTENT) - 1)
+    assert len(requested) == (mirrors.MAX_ATTEMPTS if every == 1 else 2 * len(CONTENT) - 1)
 
 
-def test_certificate_that_nobody_has_signed_is_not_believed(
+def test_self_signed_certificate_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The next mirror is asked; the warning says how an organisation's own authority is named, which then does."""
+    """The warning names REQUESTS_CA_BUNDLE, and with it the certificate is accepted."""
     certificate = self_signed(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
@@ -109,20 +109,21 @@ def test_certificate_that_nobody_has_signed_is_not_believed(
 
 
 def self_signed(folder: Path) -> Path:
-    """A file with a key, and a certificate for loopback that the key itself has signed."""
+    """Write a PEM file with a key and its self-signed certificate for loopback."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     now = datetime.now(UTC)
     loopback = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
-    signed = made.add_extension(loopback, critical=True).sign(key, SHA256())
+    first, last = now - timedelta(days=1), now + timedelta(days=1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, first, last)
+    signed = builder.add_extension(loopback, critical=True).sign(key, SHA256())
     pem = Encoding.PEM
     path = folder / "own.pem"
     path.write_bytes(key.private_bytes(pem, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(pem))
     return path
 
 
-def test_proxy_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names it, and another source needs none."""
+def test_unreachable_proxy_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy comes from the environment."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"http://mirror\.invalid \(ProxyError \(.*refused\)\)"):
         download.fetch(data_set("http://mirror.invalid"), tmp_path / "downloads")
@@ -130,7 +131,7 @@ def test_proxy_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_verified_files_are_not_fetched_again(tmp_path: Path) -> None:
-    """The second time no source is needed; a file that was damaged meanwhile is."""
+    """A second fetch needs no source, unless a file was damaged."""
     folder = tmp_path / "downloads"
     with mirror.serving(mirror.good, CONTENT) as url:
         download.fetch(data_set(url), folder)
@@ -140,8 +141,8 @@ def test_verified_files_are_not_fetched_again(tmp_path: Path) -> None:
         download.fetch(data_set("/nowhere"), folder)
 
 
-def test_when_all_sources_fail_the_error_lists_them_and_says_how_to_go_on(tmp_path: Path) -> None:
-    """One line, and nothing under a final name."""
+def test_error_lists_all_failed_sources_and_the_next_step(tmp_path: Path) -> None:
+    """In one line. No file gets its final name."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         refused = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -149,14 +150,14 @@ def test_when_all_sources_fail_the_error_lists_them_and_says_how_to_go_on(tmp_pa
             download.fetch(data_set(refused, bad, str(tmp_path / "empty")), tmp_path / "downloads")
     message = str(failure.value)
     assert "\n" not in message
-    for told in (refused, "refused", bad, "HTML page", "empty", "data.sources", "data=digits"):
-        assert told in message
+    for part in (refused, "refused", bad, "HTML page", "empty", "data.sources", "data=digits"):
+        assert part in message
     assert contents(tmp_path / "downloads") == {}
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_folder_of_ones_own_is_a_source(ending: str, tmp_path: Path) -> None:
-    """How a machine without any network gets its data."""
+def test_local_folder_is_a_source(ending: str, tmp_path: Path) -> None:
+    """For machines without a network."""
     own = tmp_path / "own"
     own.mkdir()
     for name, content in CONTENT.items():
@@ -165,13 +166,13 @@ def test_folder_of_ones_own_is_a_source(ending: str, tmp_path: Path) -> None:
     assert contents(tmp_path / "downloads") == CONTENT
 
 
-def test_two_fetches_at_once_both_succeed(tmp_path: Path) -> None:
-    """Neither reads the other's half-written file, and the mirror is asked once a file."""
-    asked: list[str] = []
+def test_concurrent_fetches_both_succeed(tmp_path: Path) -> None:
+    """Neither reads a partial file of the other, and each file is downloaded once."""
+    requested: list[str] = []
     together = threading.Barrier(2)
 
     def counting(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-        asked.append(handler.path)
+        requested.append(handler.path)
         mirror.good(handler, content)
 
     with mirror.serving(counting, CONTENT) as url:
@@ -186,11 +187,11 @@ def test_two_fetches_at_once_both_succeed(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert contents(tmp_path / "downloads") == CONTENT
-    assert len(asked) == len(CONTENT)
+    assert len(requested) == len(CONTENT)
 
 
-def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> None:
-    """SIGKILL in the middle of a download: the next fetch finds nothing that it could take for a file."""
+def test_killed_fetch_leaves_no_partial_file_under_a_final_name(tmp_path: Path) -> None:
+    """After SIGKILL during a download, the next fetch succeeds."""
     gone = threading.Event()
 
     def stuck(handler: BaseHTTPRequestHandler, _: bytes) -> None:
@@ -209,7 +210,7 @@ def test_killed_fetch_leaves_no_half_file_under_a_final_name(tmp_path: Path) -> 
         process.kill()
         process.wait()
         gone.set()
-    assert contents(folder), "the half file is there, under another name"
+    assert contents(folder), "the partial file has another name"
     assert not set(contents(folder)) & set(CONTENT)
     with mirror.serving(mirror.good, CONTENT) as url:
         download.fetch(data_set(url), folder)
