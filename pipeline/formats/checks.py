@@ -40,7 +40,7 @@ def _verified(name: str, files: Files, folder: Path) -> Layout:
         if not path.is_file():
             raise UserError(f"{path} is not there: run `dvc repro data.dvc`")
         if sha256(path) != file.sha256:
-            raise UserError(f"{path} has not the SHA-256 that data={name} names: run `dvc repro data.dvc`")
+            raise UserError(f"{path} does not have the SHA-256 that data={name} names: run `dvc repro data.dvc`")
     return IdxFiles([folder / file.name for file in published_files(files)])
 
 

@@ -112,7 +112,7 @@ def test_file_of_another_data_set_is_refused(changeable: Project) -> None:
     labels.write_bytes(content)
     done = changeable.stage("preprocess")
     assert done.returncode == 2
-    assert "t10k-labels-idx1-ubyte has not the SHA-256 that data=digits names" in done.stderr
+    assert "t10k-labels-idx1-ubyte does not have the SHA-256 that data=digits names" in done.stderr
 
 
 def test_validation_set_larger_than_the_data_is_refused(digits: Project) -> None:

@@ -1,4 +1,4 @@
-"""A web server on loopback that answers as real mirrors do on bad days."""
+"""A web server on loopback with the faults of real mirrors."""
 
 import gzip
 import ssl
@@ -13,7 +13,7 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 @contextmanager
 def serving(answer: Answer, files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve NAME.gz for each file, through `answer`, and give the server's address."""
+    """Serve NAME.gz for each file through `answer`, and yield the URL of the server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -26,7 +26,7 @@ def serving(answer: Answer, files: dict[str, bytes], tls: ssl.SSLContext | None 
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # seconds to notice its end
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # poll interval in seconds
     try:
         yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     finally:
@@ -35,7 +35,7 @@ def serving(answer: Answer, files: dict[str, bytes], tls: ssl.SSLContext | None 
 
 
 def send(handler: BaseHTTPRequestHandler, body: bytes, code: int = 200, promised: int | None = None) -> None:
-    """Send a body, or less of it than is promised."""
+    """Send a body, with its length or the promised one in the header."""
     handler.send_response(code)
     handler.send_header("Content-Length", str(len(body) if promised is None else promised))
     handler.end_headers()
@@ -53,17 +53,17 @@ def plain(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def labelled(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The .gz file, called a compressed answer: what is to be saved is then the file itself."""
+    """The .gz file with a Content-Encoding header, so that the client sees the plain file."""
     encoded(handler, gzip.compress(content))
 
 
 def twice(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The .gz file in an answer that the server has compressed once more."""
+    """The .gz file in a response that the server compresses again."""
     encoded(handler, gzip.compress(gzip.compress(content)))
 
 
 def encoded(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-    """Send a body as a compressed answer."""
+    """Send a compressed response."""
     handler.send_response(200)
     handler.send_header("Content-Encoding", "gzip")
     handler.send_header("Content-Length", str(len(body)))
@@ -72,7 +72,7 @@ def encoded(handler: BaseHTTPRequestHandler, body: bytes) -> None:
 
 
 def in_crumbs(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The file in chunks of a byte at first, of unknown length."""
+    """The file in chunks, the first two of one byte, without a length."""
     body = gzip.compress(content)
     handler.protocol_version = "HTTP/1.1"
     handler.send_response(200)
@@ -84,12 +84,12 @@ def in_crumbs(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def with_more(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The file, and behind the end of its gzip data something else."""
+    """The file with other bytes after the end of its gzip data."""
     send(handler, gzip.compress(content) + b"something else" * 100)
 
 
 def forbidden(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """403, as the original site answers."""
+    """403, as the original site responds."""
     send(handler, b"no", 403)
 
 
@@ -104,7 +104,7 @@ def unavailable(handler: BaseHTTPRequestHandler, _: bytes) -> None:
 
 
 def html(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """A page that says 200."""
+    """An HTML page with status 200."""
     send(handler, b"<!DOCTYPE html><html>moved</html>")
 
 
@@ -114,19 +114,19 @@ def wrong_bytes(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def cut(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Half of what was promised."""
+    """Half of the promised bytes."""
     body = gzip.compress(content)
     send(handler, body[: len(body) // 2], promised=len(body))
 
 
 def cut_gzip(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A whole answer that holds half a gzip file."""
+    """A complete response with half of a gzip file."""
     body = gzip.compress(content)
     send(handler, body[: len(body) // 2])
 
 
 def too_much(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A small answer that unpacks to more than the file."""
+    """A small response that unpacks to more than the file."""
     send(handler, gzip.compress(bytes(4 * len(content))))
 
 
@@ -138,37 +138,37 @@ def loop(handler: BaseHTTPRequestHandler, _: bytes) -> None:
 
 
 def stalled(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Sends half of the file and then nothing, until the client hangs up."""
+    """Half of the file, and then nothing until the client disconnects."""
     body = gzip.compress(content)
     send(handler, body[: len(body) // 2], promised=len(body))
     handler.rfile.read(1)
 
 
 def silent(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Takes the request and says nothing, until the client hangs up."""
+    """No response until the client disconnects."""
     handler.rfile.read(1)
 
 
 def less_promised(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The whole file, of which its length says half."""
+    """The whole file with half of its length in the header."""
     body = gzip.compress(content)
     send(handler, body, promised=len(body) // 2)
 
 
 def endless(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Zeros, as long as somebody takes them."""
+    """Zeros until the client disconnects."""
     pour(handler, repeat(bytes(1 << 16)))
 
 
 def endless_nothing(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Gzip data that never end and hold nothing: blocks of no bytes."""
+    """Gzip data that never end: empty blocks."""
     pour(
         handler, (b"\x1f\x8b\x08" + bytes(7) if number == 0 else b"\x00\x00\x00\xff\xff" * 10_000 for number in count())
     )
 
 
 def pour(handler: BaseHTTPRequestHandler, parts: Iterable[bytes]) -> None:
-    """Send a body of unknown length until the client hangs up."""
+    """Send a body without a length until the client disconnects."""
     handler.send_response(200)
     handler.end_headers()
     with suppress(OSError):
@@ -177,7 +177,7 @@ def pour(handler: BaseHTTPRequestHandler, parts: Iterable[bytes]) -> None:
 
 
 def dripping(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A byte now and then."""
+    """Single bytes with pauses."""
     body = gzip.compress(content)
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(body)))
@@ -186,12 +186,12 @@ def dripping(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def dripping_headers(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """A byte now and then, of a header that does not end."""
+    """Single bytes of a header that does not end, with pauses."""
     drip(handler, b"HTTP/1.1 200 OK\r\nX-Header: " + b"x" * 1000)
 
 
 def drip(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-    """Send single bytes, for longer than the tests let a chunk take, and hang up."""
+    """Send single bytes for longer than the tests' timeout of a chunk, and disconnect."""
     pause = threading.Event()
     with suppress(OSError):
         for number in range(60):
