@@ -1,4 +1,4 @@
-"""A web server on loopback that answers as real mirrors do on bad days."""
+"""A web server on loopback with the correct and faulty answers of download mirrors."""
 
 import gzip
 import ssl
@@ -13,20 +13,20 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 @contextmanager
 def serving(answer: Answer, files: dict[str, bytes], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve NAME.gz for each file, through `answer`, and give the server's address."""
+    """Serve NAME.gz for each file through `answer`. Yields the server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer(self, files[self.path.rpartition("/")[2].removesuffix(".gz")])
 
         def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # seconds to notice its end
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # 0.01 s: polls for shutdown
     try:
         yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     finally:
@@ -35,7 +35,7 @@ def serving(answer: Answer, files: dict[str, bytes], tls: ssl.SSLContext | None 
 
 
 def send(handler: BaseHTTPRequestHandler, body: bytes, code: int = 200, promised: int | None = None) -> None:
-    """Send a body, or less of it than is promised."""
+    """Send a body. `promised` is a Content-Length that differs from the body's."""
     handler.send_response(code)
     handler.send_header("Content-Length", str(len(body) if promised is None else promised))
     handler.end_headers()
@@ -43,27 +43,27 @@ def send(handler: BaseHTTPRequestHandler, body: bytes, code: int = 200, promised
 
 
 def good(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The file, as published."""
+    """Send the .gz file, as published."""
     send(handler, gzip.compress(content))
 
 
 def plain(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The file without compression under its .gz name."""
+    """Send the file uncompressed under its .gz name."""
     send(handler, content)
 
 
 def labelled(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The .gz file, called a compressed answer: what is to be saved is then the file itself."""
+    """Send the .gz file with Content-Encoding: gzip, so that the decoded body is the file itself."""
     encoded(handler, gzip.compress(content))
 
 
 def twice(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The .gz file in an answer that the server has compressed once more."""
+    """Send the .gz file, compressed once more by the server."""
     encoded(handler, gzip.compress(gzip.compress(content)))
 
 
 def encoded(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-    """Send a body as a compressed answer."""
+    """Send a body with Content-Encoding: gzip."""
     handler.send_response(200)
     handler.send_header("Content-Encoding", "gzip")
     handler.send_header("Content-Length", str(len(body)))
@@ -72,7 +72,7 @@ def encoded(handler: BaseHTTPRequestHandler, body: bytes) -> None:
 
 
 def in_crumbs(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The file in chunks of a byte at first, of unknown length."""
+    """Send the .gz file with chunked transfer encoding. The first two chunks have one byte."""
     body = gzip.compress(content)
     handler.protocol_version = "HTTP/1.1"
     handler.send_response(200)
@@ -84,91 +84,91 @@ def in_crumbs(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def with_more(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The file, and behind the end of its gzip data something else."""
+    """Send the .gz file with other bytes after the end of the gzip data."""
     send(handler, gzip.compress(content) + b"something else" * 100)
 
 
 def forbidden(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """403, as the original site answers."""
+    """Send status 403, as MNIST's original site does."""
     send(handler, b"no", 403)
 
 
 def missing(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """404."""
+    """Send status 404."""
     send(handler, b"no", 404)
 
 
 def unavailable(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """503."""
+    """Send status 503."""
     send(handler, b"later", 503)
 
 
 def html(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """A page that says 200."""
+    """Send an HTML page with status 200."""
     send(handler, b"<!DOCTYPE html><html>moved</html>")
 
 
 def wrong_bytes(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A file of the right size with other contents."""
+    """Send a .gz file of the right size with other contents."""
     send(handler, gzip.compress(bytes(len(content))))
 
 
 def cut(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Half of what was promised."""
+    """Send half of the body that Content-Length promises."""
     body = gzip.compress(content)
     send(handler, body[: len(body) // 2], promised=len(body))
 
 
 def cut_gzip(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A whole answer that holds half a gzip file."""
+    """Send half of the gzip data, with the Content-Length of that half."""
     body = gzip.compress(content)
     send(handler, body[: len(body) // 2])
 
 
 def too_much(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A small answer that unpacks to more than the file."""
+    """Send a small body that decompresses to four times the file's size."""
     send(handler, gzip.compress(bytes(4 * len(content))))
 
 
 def loop(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """A redirect to itself."""
+    """Send a redirect to the same URL."""
     handler.send_response(302)
     handler.send_header("Location", handler.path)
     handler.end_headers()
 
 
 def stalled(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Sends half of the file and then nothing, until the client hangs up."""
+    """Send half of the body and then nothing, until the client disconnects."""
     body = gzip.compress(content)
     send(handler, body[: len(body) // 2], promised=len(body))
     handler.rfile.read(1)
 
 
 def silent(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Takes the request and says nothing, until the client hangs up."""
+    """Send nothing, until the client disconnects."""
     handler.rfile.read(1)
 
 
 def less_promised(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The whole file, of which its length says half."""
+    """Send the whole body with half of its length as Content-Length."""
     body = gzip.compress(content)
     send(handler, body, promised=len(body) // 2)
 
 
 def endless(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Zeros, as long as somebody takes them."""
+    """Send zeros until the client disconnects."""
     pour(handler, repeat(bytes(1 << 16)))
 
 
 def endless_nothing(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Gzip data that never end and hold nothing: blocks of no bytes."""
+    """Send endless gzip data that decompresses to nothing: empty blocks."""
     pour(
         handler, (b"\x1f\x8b\x08" + bytes(7) if number == 0 else b"\x00\x00\x00\xff\xff" * 10_000 for number in count())
     )
 
 
 def pour(handler: BaseHTTPRequestHandler, parts: Iterable[bytes]) -> None:
-    """Send a body of unknown length until the client hangs up."""
+    """Send a body of unknown length until the client disconnects."""
     handler.send_response(200)
     handler.end_headers()
     with suppress(OSError):
@@ -177,7 +177,7 @@ def pour(handler: BaseHTTPRequestHandler, parts: Iterable[bytes]) -> None:
 
 
 def dripping(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """A byte now and then."""
+    """Send the body in single bytes."""
     body = gzip.compress(content)
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(body)))
@@ -186,12 +186,12 @@ def dripping(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def dripping_headers(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """A byte now and then, of a header that does not end."""
+    """Send an endless header in single bytes."""
     drip(handler, b"HTTP/1.1 200 OK\r\nX-Header: " + b"x" * 1000)
 
 
 def drip(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-    """Send single bytes, for longer than the tests let a chunk take, and hang up."""
+    """Send 60 bytes, one each 0.05 s, and disconnect: longer than the time limit of a chunk in the tests."""
     pause = threading.Event()
     with suppress(OSError):
         for number in range(60):

@@ -1,4 +1,4 @@
-"""Small data sets of one's own, in the three layouts."""
+"""A small user-supplied data set in the three layouts: IDX files, an .npz archive, and folders of pictures."""
 
 import dataclasses
 import io
@@ -19,13 +19,13 @@ TEST = IMAGES[:6][::-1], LABELS[:6][::-1]
 
 
 def data(path: Path, **settings: Any) -> Data:
-    """The configuration of data=folder, but for some settings."""
-    plain = Data("own", [], None, str(path), prefix="", transposed=False, first_label=0, classes=None)
-    return dataclasses.replace(plain, **settings)
+    """Return the configuration of data=folder, with some settings replaced."""
+    defaults = Data("own", [], None, str(path), prefix="", transposed=False, first_label=0, classes=None)
+    return dataclasses.replace(defaults, **settings)
 
 
 def write_idx(folder: Path, names: str = "{}-idx{}-ubyte", pack: Callable[[bytes], bytes] = bytes) -> Path:
-    """The four files."""
+    """Write the four IDX files; `pack` may compress their bytes."""
     folder.mkdir()
     arrays = {"train-images": IMAGES, "train-labels": LABELS, "t10k-images": TEST[0], "t10k-labels": TEST[1]}
     for name, array in arrays.items():
@@ -34,16 +34,16 @@ def write_idx(folder: Path, names: str = "{}-idx{}-ubyte", pack: Callable[[bytes
 
 
 def npz(**arrays: npt.NDArray[Any] | None) -> bytes:
-    """An archive, in which some of the arrays are others, or missing."""
+    """Return the bytes of an archive. Arguments replace its arrays; None removes one."""
     file = io.BytesIO()
-    given = {"x_train": IMAGES, "y_train": LABELS, "x_test": TEST[0], "y_test": TEST[1]} | arrays
-    plain: dict[str, Any] = {name: array for name, array in given.items() if array is not None}
-    np.savez(file, **plain)
+    replaced = {"x_train": IMAGES, "y_train": LABELS, "x_test": TEST[0], "y_test": TEST[1]} | arrays
+    saved: dict[str, Any] = {name: array for name, array in replaced.items() if array is not None}
+    np.savez(file, **saved)
     return file.getvalue()
 
 
 def write_pictures(folder: Path, *parts: str) -> Path:
-    """Four pictures of each of three classes, of which the third stands first where names are sorted as text."""
+    """Write four pictures of each class "2", "9" and "10". Sorted as text, "10" would be the first class."""
     for part in parts:
         for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
             path = folder / part / ("2", "9", "10")[label] / f"{number:02}.png"

@@ -1,4 +1,4 @@
-"""Pictures as a test sees them."""
+"""Read pictures for comparison in tests."""
 
 from pathlib import Path
 
@@ -8,6 +8,6 @@ from PIL import Image
 
 
 def pixels(path: Path) -> npt.NDArray[np.int16]:
-    """RGB, 0 to 255, (height, width, 3); signed, so that colours can be subtracted."""
+    """Return RGB values 0 to 255, int16 (height, width, 3); signed, so that colours can be subtracted."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).astype(np.int16)

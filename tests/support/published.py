@@ -1,4 +1,4 @@
-"""A published data set of four small files, and what arrived of it."""
+"""A small published data set of four files, for tests of downloads."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,12 +13,12 @@ CONTENT = {
 }
 
 
-def data_set(*places: str) -> Data:
-    """The data set, to be had at these places."""
+def data_set(*sources: str) -> Data:
+    """Return the configuration of the data set with these sources."""
     files = [File(name, len(content), sha256(content).hexdigest()) for name, content in CONTENT.items()]
-    return Data(name="made", sources=list(places), files=Files(*files))
+    return Data(name="made", sources=list(sources), files=Files(*files))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder."""
+    """Return the contents of a folder's files by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
