@@ -1,7 +1,7 @@
 # make help    lists the targets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check audit bench torture ui lock
+.PHONY: help setup repro test test-all check audit bench torture ui lock
 
 # The commands in dvc.yaml call `python`: this project's own. Make 3.81, which macOS has, looks for a simple command
 # on the PATH that it was started with, unless the shell is another one than /bin/sh.
@@ -12,19 +12,21 @@ SUPPORTED := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2]
 PYTHONS := python3 python3.13 python3.12 python3.11 python
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '## ' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '## ' Makefile
 
 setup: .venv/installed ## Make .venv and install the locked dependencies
 
-# DVC writes its files in place: killed at that moment, it leaves one empty or cut, and does not read it any more. The
-# last one names the processes that are at work; DVC itself does without it.
 repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what changed
-	@told=$$(dvc stage list 2>&1) && [ -z "$$(tail -q -c 1 dvc.lock data.dvc)" ] || case "$$told" in \
-	    *dvc.yaml*) ;; *) git checkout -- dvc.lock data.dvc;; esac  # what is wrong in dvc.yaml DVC tells itself
-	@[ ! -e .dvc/tmp/rwlock ] || [ "$$(tail -c 1 .dvc/tmp/rwlock)" = '}' ] || rm .dvc/tmp/rwlock
+	@bash .dvc/repair.sh
 	@dvc repro
 
-test: .venv/installed-dev ## Run the tests, those on real MNIST included
+# The markers in pyproject.toml say what takes the time.
+SLOW := mnist or postgres or browser or launchers or killed or repro
+
+test: .venv/installed-dev ## Run the tests, but for the slow ones
+	@pytest -m 'not ($(SLOW))'
+
+test-all: .venv/installed-dev ## Run all tests, the README on real MNIST included
 	@pytest
 
 check: .venv/installed-dev ## Lint, types, DVC files, known vulnerabilities
@@ -34,15 +36,15 @@ check: .venv/installed-dev ## Lint, types, DVC files, known vulnerabilities
 	@dvc dag > /dev/null
 	@$(MAKE) --no-print-directory audit
 
-# Not pip-audit's other service: a mirror of the index may know of no vulnerability, and say so of each package.
+# Not pip-audit's default service: a mirror of the index may list no vulnerabilities, and every package then passes.
 AUDIT := pip-audit --vulnerability-service osv --timeout 5 --progress-spinner off --disable-pip --require-hashes
 
 audit: .venv/installed-dev ## Look for known vulnerabilities in the locked dependencies
-	@told=$$($(AUDIT) --requirement requirements-dev.lock 2>&1) || case "$$told" in \
-	    Found*|*[[:space:]]Found*) echo "$$told" >&2; exit 1;; \
+	@report=$$($(AUDIT) --requirement requirements-dev.lock 2>&1) || case "$$report" in \
+	    Found*|*[[:space:]]Found*) echo "$$report" >&2; exit 1;; \
 	    *requests.exceptions.*|*'Could not connect'*|*ServiceError*) \
-	        echo 'vulnerabilities were not looked for: their database cannot be reached';; \
-	    *) echo "$$told" >&2; exit 1;; esac
+	        echo 'no vulnerability check: the OSV database cannot be reached';; \
+	    *) echo "$$report" >&2; exit 1;; esac
 
 bench: .venv/installed ## Measure speed on prepared/, and write benchmarks/results.md
 	@python -m benchmarks

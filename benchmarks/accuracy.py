@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from benchmarks import contenders
 from benchmarks.rounds import ROUNDS, markdown
+from pipeline.core.config import resolve
 from pipeline.core.paths import CONF
-from pipeline.core.validation import resolve
 from pipeline.data.images import LabelledImages
 from pipeline.training.head import Head
 

@@ -10,8 +10,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.runs import command_line
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def compare(names: list[str], config: Config) -> "list[Compared]":
 
     lookup = Lookup(config)
     compared: list[Compared] = []
-    for run in [lookup.subject(name) for name in names]:
+    for run in [lookup.run_or_model(name) for name in names]:
         predictions = test = None
         try:
             predictions = answers.predictions_for(lookup, run, config)
@@ -65,7 +66,7 @@ def compare(names: list[str], config: Config) -> "list[Compared]":
             raise
         except UserError as error:
             missing = "no test error of " if predictions is None else ""
-            sys.stderr.write(f"warning: {missing}{run.name}: {without_passwords(str(error))}\n")
+            sys.stderr.write(f"warning: {missing}{run.name}: {redact(str(error))}\n")
         compared.append(Compared(run, predictions, test))
     return compared
 

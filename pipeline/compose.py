@@ -1,6 +1,10 @@
-"""Stage compose: write the configuration that conf/ composes to into params.yaml, where DVC watches its values.
+"""Write the configuration of conf/ into params.yaml, where DVC watches its values.
 
 python -m pipeline.compose
+python -m pipeline.compose --cfg job
+python -m pipeline.compose --cfg job experiment=theano_tutorial
+
+With --cfg job the configuration is printed, and nothing is written.
 """
 
 import dataclasses
@@ -11,9 +15,10 @@ from yaml import YAMLError
 
 from pipeline.core import app
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS
+from pipeline.core.text import redact
 
 HEADER = """\
 # Written by `python -m pipeline.compose` from conf/: change settings there, not here.
@@ -22,24 +27,28 @@ HEADER = """\
 
 
 def compose(config: Config) -> None:
-    """Write params.yaml, unless it was changed by other hands, whose changes would be lost without a word."""
-    # Git keeps the file, and DVC's lock its values. Nothing else reads it.
-    values = without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
+    """Write params.yaml.
+
+    Raises:
+        UserError: it has edits, which would be lost.
+    """
+    # Redacted, because Git stores the file and dvc.lock its values. Nothing else reads it.
+    values = redact(OmegaConf.to_yaml(dataclasses.asdict(config)))
     if PARAMS.is_file() and _edited(PARAMS.read_bytes(), values):
         raise UserError(
-            f"{PARAMS} was changed by hand or `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
+            f"{PARAMS} was changed by hand or by `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
             "as `dvc exp run -S conf/config.yaml:train.learning_rate=0.2` does, and delete params.yaml"
         )
     write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
 
 
 def _edited(content: bytes, composed: str) -> bool:
-    """Whether the file holds values that are neither those that its header was written for nor the ones to come."""
+    """Whether the values neither match the digest in the header nor equal the ones that are to be written."""
     try:
         text = content.decode()
         values = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
         return _digest(values) not in text and OmegaConf.create(values) != OmegaConf.create(composed)
-    except (YAMLError, UnicodeDecodeError):  # as with the marks of a merge conflict, or of an editor that saves Latin-1
+    except (YAMLError, UnicodeDecodeError):  # for example a merge conflict, or an editor that saves Latin-1
         return True
 
 

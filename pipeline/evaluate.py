@@ -1,6 +1,8 @@
-"""Stage evaluate: measure models/model.keras on the test set, once; reports/ gets the figures, and so does its run.
+"""Evaluate models/model.keras on the test set, once; write reports/ and add the metrics to the model's run.
 
 python -m pipeline.evaluate
+python -m pipeline.evaluate data=digits
+python -m pipeline.evaluate tracking=server
 """
 
 import json
@@ -9,11 +11,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipeline.core import app
-from pipeline.core.atomic import sha256, write_csv, write_text, writing
-from pipeline.core.config import Config, config_hash, whole_batches, without_passwords
+from pipeline.core.atomic import atomic_write, sha256, write_csv, write_text
+from pipeline.core.config import Config, check_batch_size, config_hash, whole_batches
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS, REPORTS
-from pipeline.core.validation import check_batch_size
+from pipeline.core.text import redact
 from pipeline.data import prepared
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def _write(config: Config, found: "Evaluation", names: list[str]) -> None:
     found.seen.write(PREDICTIONS)
     rows = ((name, *of.values()) for name, of in zip(names, found.classes, strict=True))
     write_csv(CLASSES, ("class", "precision", "recall", "f1"), rows)
-    with writing(PLOTS / "learning_curves.csv") as temporary:
+    with atomic_write(PLOTS / "learning_curves.csv") as temporary:
         shutil.copyfile(HISTORY, temporary)
     history = learning_curves.read(HISTORY)
     figures.draw(found.seen, found.classes, history, names, config.data.name, PLOTS)
@@ -76,11 +78,11 @@ def _track(config: Config, found: "Evaluation", store: "Store") -> None:
     from pipeline.tracking.run import resume_run
 
     likely = RUN_ID.read_text(encoding="utf-8").strip() if RUN_ID.is_file() else None
-    run_id = queries.trained(store, sha256(MODEL), config_hash(config), likely)
+    run_id = queries.run_of_model(store, sha256(MODEL), config_hash(config), likely)
     if run_id is None:
         log.warning(
             "no finished run in %s has this model and these settings: the figures are in %s only",
-            without_passwords(store.uri),
+            redact(store.uri),
             REPORTS,
         )
         return

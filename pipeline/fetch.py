@@ -1,6 +1,8 @@
-"""Stage fetch: get the data set's files into downloads/, verified.
+"""Download the data set's files into downloads/ and verify them, or copy your own.
 
-python -m pipeline.fetch [data=digits]
+python -m pipeline.fetch
+python -m pipeline.fetch data=digits
+python -m pipeline.fetch data=folder data.path=/home/me/letters
 """
 
 from pipeline.core import app

@@ -22,7 +22,7 @@ from pipeline.runs import command_line
 if TYPE_CHECKING:
     from pipeline.convex.lbfgs import Optimum
     from pipeline.convex.objective import Objective
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
 REPORT_EVERY = 50  # iterations, where there is no progress bar
 
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     from pipeline.runs.lookup import Lookup
 
     lookup = Lookup(config)
-    model = lookup.subject(args.run)
+    model = lookup.run_or_model(args.run)
     weights = keras_file.weights(lookup.model_file(model))
     identity = prepared.identity(config) | _settings(model, config)
     shape = (train.pixels.shape[1], classes)
@@ -70,7 +70,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _settings(model: "Subject", config: Config) -> dict[str, float]:
+def _settings(model: "RunOrModel", config: Config) -> dict[str, float]:
     """The model's `pixel_divisor` and `l2` by their full keys: its run's, or conf/'s where no run made the file.
 
     Raises:

@@ -19,8 +19,8 @@ from tabulate import tabulate
 
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
-from pipeline.core.exits import in_one_line
 from pipeline.core.paths import MODELS
+from pipeline.core.text import printable
 from pipeline.runs.command_line import RUN, Parser, run_command
 
 MAX_COLUMNS = 10  # of classes in the table
@@ -55,7 +55,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
             picture = pictures.read(Path(name))
             drawn.append((name, picture.small, ink.find(picture.grey)))
         except UserError as error:
-            sys.stderr.write(f"error: {in_one_line(name)}: {error}\n")
+            sys.stderr.write(f"error: {printable(name)}: {error}\n")
     answers = _predict(drawn, args.model, config) if drawn else []
     if args.json:
         rows = [{"image": each.name, "digit": each.digit, "probabilities": each.probabilities} for each in answers]
@@ -92,7 +92,7 @@ def _reader(name: str, config: Config) -> "Reader":
     from pipeline.runs.lookup import Lookup  # imports MLflow, which a file does not need
 
     lookup = Lookup(config)  # deletes its downloads when it is collected
-    return Reader(lookup.model_file(lookup.subject(name)), name)
+    return Reader(lookup.model_file(lookup.run_or_model(name)), name)
 
 
 def _table(answers: "list[Answer]") -> str:
@@ -101,7 +101,7 @@ def _table(answers: "list[Answer]") -> str:
     columns = list(map(str, range(classes))) if classes <= MAX_COLUMNS else ["most probable"]
     header = ["picture", "digit", "sure", *columns, "(%)"]
     rows = [
-        [in_one_line(answer.name), str(answer.digit), f"{100 * answer.probability:.0f} %", *_percents(answer), ""]
+        [printable(answer.name), str(answer.digit), f"{100 * answer.probability:.0f} %", *_percents(answer), ""]
         for answer in answers
     ]
     alignment = ["left", *["right"] * (len(header) - 2), "left"]

@@ -1,6 +1,8 @@
-"""Stage preprocess: parse data/ and write prepared/.
+"""Read data/ and write the training, validation and test sets to prepared/.
 
 python -m pipeline.preprocess
+python -m pipeline.preprocess data=digits
+python -m pipeline.preprocess data.split.validation=5000
 """
 
 from pipeline.core import app

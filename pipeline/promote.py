@@ -14,7 +14,7 @@ from pipeline.core.config import Config
 from pipeline.runs import command_line
 
 if TYPE_CHECKING:
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
 # The run's metrics and tags that become tags of the version, for readers of the registry.
 METRICS = ("test/error", "test/error_low", "test/error_high", "test/loss", "test/calibration_error", "best/valid_error")
@@ -34,16 +34,16 @@ def main(args: argparse.Namespace, config: Config) -> int:
     from pipeline.comparison import gate
     from pipeline.runs import registry
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
     lookup = Lookup(config)
-    run = Subject(args.run, lookup.run(args.run))
+    run = RunOrModel(args.run, lookup.run(args.run))
     name = config.promotion.model
     old = registry.champion(lookup.client, name)
     if old is not None and old.run_id == run.id:
         sys.stdout.write(f"run {run.id} is the champion already: version {old.version} of {name}\n")
         return 0
-    champion = None if old is None else lookup.of_version(old)
+    champion = None if old is None else lookup.run_of_version(old)
     reasons = gate.reasons_against(lookup, run, champion, config.promotion)
     if reasons and not args.force:
         sys.stderr.write("".join(f"error: not promoted: {reason}\n" for reason in reasons))
@@ -57,7 +57,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _tags(run: "Subject", reasons: list[str]) -> dict[str, str]:
+def _tags(run: "RunOrModel", reasons: list[str]) -> dict[str, str]:
     metrics = {key: f"{run.metrics[key]:.6g}" for key in METRICS if key in run.metrics}
     tags = {key: run.tags[key] for key in TAGS if key in run.tags}
     return {**metrics, **tags, **({"forced": "; ".join(reasons)} if reasons else {})}

@@ -14,9 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import home
+from pipeline.core.text import redact
 from pipeline.runs import command_line
 
 ARTIFACT = "report.html"
@@ -37,10 +38,10 @@ def main(args: argparse.Namespace, config: Config) -> int:
     # MLflow takes seconds to import: only now that the command line is valid.
     from pipeline.reporting import page, single, sweep
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.stored_run import Account
+    from pipeline.runs.stored_run import StoredRun
 
     lookup = Lookup(config)
-    run = Account(lookup, lookup.run(args.run))
+    run = StoredRun(lookup, lookup.run(args.run))
     out = args.out or home() / "outputs" / "reports" / f"{run.id[:8]}.html"
     with TemporaryDirectory(prefix="report-") as folder:
         content = sweep.read(run, Path(folder)) if run.is_sweep else single.read(run, Path(folder))
@@ -51,9 +52,9 @@ def main(args: argparse.Namespace, config: Config) -> int:
         raise UserError(f"{out} cannot be written ({error.strerror}): choose another --out") from error
     sys.stdout.write(f"{os.path.relpath(out)}\n")
     try:
-        run.keep(html, ARTIFACT)
+        run.log_text(html, ARTIFACT)
     except UserError as error:
-        sys.stderr.write(f"warning: {without_passwords(str(error))}\n")
+        sys.stderr.write(f"warning: {redact(str(error))}\n")
     return 0
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
 
 def arguments() -> command_line.Parser:
@@ -34,16 +34,16 @@ def main(args: argparse.Namespace, config: Config) -> int:
     """Train again, and print the verdict."""
     from pipeline.reproduction import verdict, worktree
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
     from pipeline.tracking import provenance
 
     lookup = Lookup(config)
-    run = Subject(args.run, lookup.run(args.run))
+    run = RunOrModel(args.run, lookup.run(args.run))
     assert run.run is not None
     _check_reproducible(run)
     model = lookup.model_file(run)
     settings, history = (_required(lookup, run, name) for name in (f"{provenance.FOLDER}/config.yaml", "history.csv"))
-    diff = lookup.artifact(run.run, f"{provenance.FOLDER}/{provenance.DIFF}")
+    diff = lookup.download_artifact(run.run, f"{provenance.FOLDER}/{provenance.DIFF}")
     commit, md5 = run.tags["git.commit"], run.tags["data.md5"]
     with worktree.checked_out(commit, diff) as tree:
         line(f"commit {commit}{_changes(run, diff)}")
@@ -52,13 +52,13 @@ def main(args: argparse.Namespace, config: Config) -> int:
         line("training")
         result = verdict.judge(model, history, tree.train(), run.tags.get("model.sha256", ""))
     line(f"run {run.id} ({run.name}) is {result.message}")
-    lock = lookup.artifact(run.run, f"{provenance.FOLDER}/{LOCK.name}")
+    lock = lookup.download_artifact(run.run, f"{provenance.FOLDER}/{LOCK.name}")
     if not result.same and lock is not None and LOCK.is_file() and sha256(lock) != sha256(LOCK):
         line(f"the run had other packages: {LOCK.name} has changed since")
     return 0 if result.same else 1
 
 
-def _check_reproducible(run: "Subject") -> None:
+def _check_reproducible(run: "RunOrModel") -> None:
     """Refuse a run that cannot be repeated.
 
     Raises:
@@ -72,14 +72,14 @@ def _check_reproducible(run: "Subject") -> None:
         raise UserError(f"run {run.id} has no tag git.commit: it was made where there was no Git repository")
 
 
-def _changes(run: "Subject", diff: "Path | None") -> str:
+def _changes(run: "RunOrModel", diff: "Path | None") -> str:
     if diff is not None:
         return " with the changes that were not committed"
     return " without changes that were not committed: the run has kept none" if run.tags["git.dirty"] == "true" else ""
 
 
-def _required(lookup: "Lookup", run: "Subject", name: str) -> "Path":
-    path = lookup.artifact(run.run, name)
+def _required(lookup: "Lookup", run: "RunOrModel", name: str) -> "Path":
+    path = lookup.download_artifact(run.run, name)
     if path is None:
         raise UserError(f"run {run.id} has no {name}: an earlier version made the run, or its files are gone")
     return path

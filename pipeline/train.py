@@ -1,6 +1,7 @@
-"""Train the softmax model on prepared/ and track it as an MLflow run; files go to Hydra's output folder.
+"""Train the softmax model on prepared/ and log the run in MLflow; files go to Hydra's output folder.
 
-python -m pipeline.train [train.learning_rate=0.1] [experiment=theano_tutorial]
+python -m pipeline.train train.learning_rate=0.05
+python -m pipeline.train experiment=theano_tutorial
 python -m pipeline.train --multirun train.learning_rate=0.03,0.1,0.3 train.batch_size=64,256,600
 """
 

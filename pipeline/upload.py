@@ -35,7 +35,8 @@ def main(args: argparse.Namespace, config: Config) -> int:
     uploaded = []
     for run in upload(args.folder, config.tracking, chosen=chosen):
         uploaded.append(run)
-        sys.stdout.write(f"run {run.run_id} is written to {run.told}, {run.status}: {os.path.relpath(run.folder)}\n")
+        folder = os.path.relpath(run.folder)
+        sys.stdout.write(f"run {run.run_id} is uploaded to {run.display_uri}, {run.status}: {folder}\n")
         sys.stdout.flush()
     if not uploaded:
         sys.stdout.write(f"nothing is left to be written in {args.folder}\n")

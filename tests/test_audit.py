@@ -1,4 +1,4 @@
-"""`make audit` tells of known vulnerabilities, and of a database that it cannot reach."""
+"""`make audit` fails on known vulnerabilities, and reports a database that it cannot reach."""
 
 import json
 import os
@@ -17,16 +17,16 @@ LOCK = "".join(f"{package}==1.0 --hash=sha256:{64 * '0'}\n" for package in ("sou
 
 
 class Database(BaseHTTPRequestHandler):
-    """It knows of one vulnerability, whose words are those of an error."""
+    """It has one vulnerability, whose summary reads like a network error."""
 
     def do_POST(self) -> None:
         """Answer as OSV does."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         package = {"name": "broken", "ecosystem": "PyPI"}
         known = {"id": "PYSEC-0-1", "summary": "Could not connect", "affected": [{"package": package, "ranges": []}]}
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"vulns": [known]} if asked["package"] == package else {}).encode())
+        self.wfile.write(json.dumps({"vulns": [known]} if query["package"] == package else {}).encode())
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
@@ -34,7 +34,7 @@ class Database(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """The address of one on loopback."""
+    """The address of a vulnerability database on loopback."""
     server = HTTPServer(("127.0.0.1", 0), Database)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -43,11 +43,11 @@ def database() -> Iterator[str]:
 
 
 def test_vulnerability_fails_the_check_and_a_missing_network_does_not(database: str, tmp_path: Path) -> None:
-    """The one is named, the other told in one line: nobody is kept from working without the internet."""
+    """The vulnerability is named; the missing network is reported in one line, so that work without it goes on."""
     shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")
     (tmp_path / "requirements-dev.lock").write_text(LOCK)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    found, unreachable = (
+    vulnerable, unreachable = (
         subprocess.run(
             ["make", "--silent", "--assume-old", ".venv/installed-dev", "audit"],
             cwd=tmp_path,
@@ -58,9 +58,9 @@ def test_vulnerability_fails_the_check_and_a_missing_network_does_not(database: 
         )
         for address in (database, "http://127.0.0.1:9")
     )
-    assert found.returncode == 2
-    assert "Found 1 known vulnerability" in found.stderr
-    assert "broken 1.0     PYSEC-0-1" in found.stderr
-    assert "sound" not in found.stderr
+    assert vulnerable.returncode == 2
+    assert "Found 1 known vulnerability" in vulnerable.stderr
+    assert "broken 1.0     PYSEC-0-1" in vulnerable.stderr
+    assert "sound" not in vulnerable.stderr
     assert (unreachable.returncode, unreachable.stderr) == (0, "")
-    assert unreachable.stdout == "vulnerabilities were not looked for: their database cannot be reached\n"
+    assert unreachable.stdout == "no vulnerability check: the OSV database cannot be reached\n"

@@ -75,6 +75,14 @@ def test_heavy_packages_stay_in_their_rooms() -> None:
         assert "mlflow" not in packages or rooms_of([file]) <= {"tracking", "runs"}, file
 
 
+def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:
+    """Readers, editors and relative imports would mistake one for the other."""
+    for folder in ("pipeline", "hydra_plugins", "benchmarks"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            assert file.stem not in sys.stdlib_module_names, file
+            assert file.parent.name not in sys.stdlib_module_names, file
+
+
 @pytest.mark.parametrize("room", ["core", "data", "formats", "sources", "drawing"])
 def test_light_rooms_reach_no_heavy_package(room: str) -> None:
     """Fetching, preprocessing and drawing start without heavy packages, imported directly or through other rooms."""
@@ -101,7 +109,8 @@ def test_nothing_that_is_read_can_run_code(folder: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["pipeline.compose"], ["pipeline.fetch"], ["pipeline.preprocess"], ["pipeline.train", "--help"]]
+    [["pipeline.__main__"], ["pipeline.compose"], ["pipeline.fetch"], ["pipeline.preprocess"]]
+    + [[f"pipeline.{stage}", "--help"] for stage in STAGES]
     + [[f"pipeline.{stage}", "--cfg", "job"] for stage in STAGES]
     + [[f"pipeline.{command}", "--help"] for command in COMMANDS],
     ids=" ".join,

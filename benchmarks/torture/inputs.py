@@ -16,10 +16,9 @@ from PIL import Image
 
 from benchmarks.torture.report import Report
 from pipeline.core import hydra_errors
-from pipeline.core.config import Config, Data, flatten
+from pipeline.core.config import Config, Data, flatten, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.paths import CONF
-from pipeline.core.validation import resolve
 from pipeline.formats import idx
 from pipeline.sources import own_data
 
@@ -142,7 +141,7 @@ def _try_setting(override: str, report: Report) -> None:
         config = resolve(compose("config", [override]))
         assert isinstance(config, Config)
     except (UserError, HydraException, OmegaConfBaseException, OverflowError) as error:
-        message = str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+        message = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
         report.counts["settings refused"] += 1
         if "\n" in message or not message:
             report.counts[UNEXPECTED] += 1

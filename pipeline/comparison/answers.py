@@ -14,7 +14,7 @@ from pipeline.evaluation.stats import McNemar, mcnemar
 
 if TYPE_CHECKING:
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
 FILE = "predictions.csv"  # an artifact of evaluated runs
 
@@ -32,9 +32,9 @@ class Answers:
         return np.not_equal(self.labels, self.predicted)
 
 
-def evaluated(lookup: "Lookup", run: "Subject") -> Answers | None:
+def evaluated(lookup: "Lookup", run: "RunOrModel") -> Answers | None:
     """The predictions that evaluate kept in the run; None if there are none."""
-    path = lookup.artifact(run.run, FILE) if run.run else None
+    path = lookup.download_artifact(run.run, FILE) if run.run else None
     if path is None:
         return None
     with path.open(newline="", encoding="utf-8") as file:
@@ -42,7 +42,7 @@ def evaluated(lookup: "Lookup", run: "Subject") -> Answers | None:
     return Answers(*(np.array([int(row[column]) for row in rows]) for column in ("label", "predicted")))
 
 
-def predictions_for(lookup: "Lookup", run: "Subject", config: Config) -> Answers:
+def predictions_for(lookup: "Lookup", run: "RunOrModel", config: Config) -> Answers:
     """The predictions that evaluate kept in the run, or else those of its model for the prepared test images.
 
     Raises:

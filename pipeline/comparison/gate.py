@@ -8,10 +8,10 @@ from pipeline.core.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.runs.lookup import Lookup
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
 
-def reasons_against(lookup: "Lookup", run: "Subject", champion: "Subject | None", gate: Promotion) -> list[str]:
+def reasons_against(lookup: "Lookup", run: "RunOrModel", champion: "RunOrModel | None", gate: Promotion) -> list[str]:
     """The reasons not to promote the run; an empty list if it passes."""
     if run.is_sweep:
         return ["it is a sweep: name one of its runs"]
@@ -28,7 +28,7 @@ def reasons_against(lookup: "Lookup", run: "Subject", champion: "Subject | None"
     return reasons
 
 
-def _worse_than(champion: "Subject", run: "Subject", lookup: "Lookup", significance: float) -> str:
+def _worse_than(champion: "RunOrModel", run: "RunOrModel", lookup: "Lookup", significance: float) -> str:
     """Why the run is worse than the champion, or cannot be compared with it; empty if neither holds."""
     if champion.run is None:
         return f"the run of the champion, {champion.word}, is gone: nothing to compare with"

@@ -12,7 +12,7 @@ from pipeline.comparison.answers import Answers
 from pipeline.evaluation.stats import McNemar, wilson_interval
 
 if TYPE_CHECKING:
-    from pipeline.runs.run_info import Subject
+    from pipeline.runs.run_info import RunOrModel
 
 # Tags in which runs may differ; the settings are params.
 TAGS = ("data.md5", "code.hash", "git.commit", "git.dirty", "model.sha256")
@@ -23,7 +23,7 @@ UNKNOWN = "-"
 class Compared(NamedTuple):
     """A run or model, its predictions for the test images, and its paired test against the first; None if missing."""
 
-    run: "Subject"
+    run: "RunOrModel"
     predictions: Answers | None
     test: McNemar | None
 

@@ -17,12 +17,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors, signals
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, without_passwords
+from pipeline.core.config import Config, resolve
 from pipeline.core.errors import Diverged, Stopped, UserError
-from pipeline.core.exits import exit_on_error, exit_with_error, in_one_line, user_message
+from pipeline.core.exits import exit_on_error, exit_with_error, user_message
 from pipeline.core.job_context import JobContext
 from pipeline.core.paths import CONF, ROOT
-from pipeline.core.validation import resolve
+from pipeline.core.text import printable, redact
 
 log = logging.getLogger(__name__)
 logging.raiseExceptions = False  # no traceback for a line that cannot be logged, on a full disk or to a closed pipe
@@ -75,7 +75,7 @@ def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
             if stage.started or not from_hydra:
                 raise
             # Before a job starts, every other exception is about the command line or conf/.
-            raise ConfigRefused(hydra_errors.one_line(error)) from error
+            raise ConfigRefused(hydra_errors.short_message(error)) from error
 
 
 def _check_options() -> None:
@@ -125,7 +125,7 @@ class Stage:
             log.debug("failed", exc_info=True)  # the traceback goes to the log file
             message = user_message(error, context.output_dir)
             if context.number is not None:
-                line = in_one_line(message.line if message else f"{type(error).__name__}: {error}".splitlines()[0])
+                line = printable(message.line if message else f"{type(error).__name__}: {error}".splitlines()[0])
                 sys.stderr.write(f"error: job {context.number} failed: {line} (see {context.output_dir})\n")
                 if not self.full_errors:
                     error = error.with_traceback(
@@ -147,5 +147,5 @@ def redact_hydra_files(context: JobContext) -> None:
         written += context.sweep_dir.glob("multirun.yaml")
     for path in written:
         text = path.read_text(encoding="utf-8")
-        if without_passwords(text) != text:
-            write_text(path, without_passwords(text))
+        if redact(text) != text:
+            write_text(path, redact(text))

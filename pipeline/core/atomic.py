@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Atomic files: complete or absent, also after a kill or on a full disk."""
 
 import csv
 import errno
@@ -11,22 +11,22 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.core.errors import UserError, refused
+from pipeline.core.errors import UserError, system_error_message
 
-NUMPYS = re.compile(r"\d+ requested and \d+ written")  # where not all could be
+NUMPY_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends and removed when the block fails.
 
-    What a process that was killed has left of the same file is removed first.
+    Temporary files of killed processes for the same path are removed first.
 
     Raises:
-        UserError: the file cannot be written, as on a full disk.
+        UserError: the file cannot be written, for example on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _clear(path)
+    _remove_leftovers(path)
     temporary = _temporary(path, str(os.getpid()))
     try:
         yield temporary
@@ -34,11 +34,11 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename not in (None, str(temporary)):
             raise
-        if error.errno is None and NUMPYS.fullmatch(str(error)):
+        if error.errno is None and NUMPY_SHORT_WRITE.fullmatch(str(error)):
             error.errno = errno.ENOSPC
-        if error.filename is not None:  # what was never set is not set: it would become part of the error's words
+        if error.filename is not None:  # setting it where it is unset would change the error's text
             error.filename = error.filename2 = None
-        raise UserError(refused(error, path)) from error
+        raise UserError(system_error_message(error, path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,28 +47,28 @@ def _temporary(path: Path, process: str) -> Path:
     return path.with_name(f".{path.stem}.{process}{path.suffix}")
 
 
-def _clear(path: Path) -> None:
-    for left in path.parent.glob(_temporary(path, "*").name):
-        number = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
-        if number.isdecimal() and not psutil.pid_exists(int(number)):
-            left.unlink(missing_ok=True)
+def _remove_leftovers(path: Path) -> None:
+    for leftover in path.parent.glob(_temporary(path, "*").name):
+        process = leftover.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file."""
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file with a header line."""
-    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
         table.writerows(rows)
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,8 +10,8 @@ from typing import NamedTuple, NoReturn
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors
-from pipeline.core.config import without_passwords
-from pipeline.core.errors import NO_MEMORY, Terminated, UserError, refused
+from pipeline.core.errors import NO_MEMORY, Terminated, UserError, system_error_message
+from pipeline.core.text import printable
 
 
 class ErrorMessage(NamedTuple):
@@ -47,18 +47,18 @@ def user_message(error: Exception, where: object) -> ErrorMessage | None:
     if isinstance(error, UserError):
         return ErrorMessage(str(error), error.code)
     if isinstance(error, OmegaConfBaseException):
-        return ErrorMessage(hydra_errors.one_line(error), 2)
+        return ErrorMessage(hydra_errors.short_message(error), 2)
     if isinstance(error, MemoryError):
         return ErrorMessage(f"not enough memory ({str(error) or type(error).__name__}): {NO_MEMORY}", 2)
     if isinstance(error, ImportError):
         advice = "run `make setup`, or free memory where it fails to map a segment"
         return ErrorMessage(f"a library cannot be loaded ({error}): {advice}", 2)
-    return ErrorMessage(refused(error, where), 2) if isinstance(error, OSError) else None
+    return ErrorMessage(system_error_message(error, where), 2) if isinstance(error, OSError) else None
 
 
 def exit_with_error(message: str, code: int) -> NoReturn:
     """Print one line on stderr, without credentials of URLs, and exit."""
-    sys.stderr.write(f"error: {in_one_line(message)}\n")
+    sys.stderr.write(f"error: {printable(message)}\n")
     sys.exit(code)
 
 
@@ -66,8 +66,3 @@ def exit_on_broken_pipe() -> NoReturn:
     """Exit as a process does whose reader has closed the pipe, as with `| head`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(128 + signal.SIGPIPE)
-
-
-def in_one_line(message: str) -> str:
-    """The message without passwords of URLs; a file's name may hold what breaks a line, or what no terminal shows."""
-    return "".join(letter if letter.isprintable() else "?" for letter in without_passwords(message))

@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's many-line refusals of a command line or of conf/, told in one line."""
+"""One line for the errors that Hydra and OmegaConf raise over several lines."""
 
 import difflib
 import re
@@ -7,8 +7,8 @@ from pathlib import Path
 from hydra.errors import OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline.core.config import unknown_key_message
 from pipeline.core.paths import CONF
-from pipeline.core.validation import unknown_key
 
 _FULL_KEY = re.compile(r"^\s*full_key: (\S+)$", re.MULTILINE)
 _FILE = re.compile(r"^In '(\S+)': .* raised while composing config:$", re.MULTILINE)
@@ -19,20 +19,20 @@ _NOISE = re.compile(
 )
 
 
-def one_line(error: Exception) -> str:
-    """What was refused, what is allowed, and in which file, where the error tells."""
+def short_message(error: Exception) -> str:
+    """Return the key or file, the reason, and what is allowed, as far as the error says so."""
     if isinstance(error, UnicodeDecodeError):
-        return f"{', '.join(map(str, _undecodable()))}: {error}: save it as UTF-8"
+        return f"{', '.join(map(str, _undecodable_files()))}: {error}: save it as UTF-8"
     if isinstance(error, OverrideParseException):
-        form = "it must be KEY=VALUE, with quotes around odd letters, as in 'KEY=\"a: b\"'"
+        form = "it must be KEY=VALUE, with quotes around special characters, as in 'KEY=\"a: b\"'"
         return f"{error.override} is not understood ({_join(str(error))}): {form}"
     if option := _OPTION.search(str(error)):
-        asking, group, name = option.groups()
-        return _missing_option(asking, group, name, _OPTIONS.findall(str(error)))
-    return _of_value(error)
+        parent, group, name = option.groups()
+        return _missing_option(parent, group, name, _OPTIONS.findall(str(error)))
+    return _value_error(error)
 
 
-def _of_value(error: Exception) -> str:
+def _value_error(error: Exception) -> str:
     head = str(error)
     detail = str(error.__cause__) if isinstance(error.__cause__, OmegaConfBaseException) else head
     key, file = _FULL_KEY.search(detail), _FILE.search(head)
@@ -42,32 +42,31 @@ def _of_value(error: Exception) -> str:
     if key[1].startswith("hydra."):
         return _join(head)
     if "is not in struct" in detail or re.search(r"Key '.*' not in", detail):
-        return unknown_key(key[1]) + where
+        return unknown_key_message(key[1]) + where
     return f"{key[1]}: {_join(detail)}{where}"
 
 
-def _missing_option(asking: str, group: str, name: str, options: list[str]) -> str:
-    """What to say of a file that is not in a group."""
+def _missing_option(parent: str, group: str, name: str, options: list[str]) -> str:
     if not options:
-        return f"conf/{group}/{name}.yaml is not there: restore it, or choose another one in conf/{asking}.yaml"
-    near = difflib.get_close_matches(name, options, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"conf/{group}/{name}.yaml does not exist: restore it, or choose another one in conf/{parent}.yaml"
+    matches = difflib.get_close_matches(name, options, n=1)
+    hint = f" (did you mean {matches[0]}?)" if matches else ""
     return f"there is no {group}/{name}{hint}: choose from {', '.join(options)}"
 
 
-def _undecodable() -> list[Path]:
+def _undecodable_files() -> list[Path]:
     """The files in conf/ that are not UTF-8."""
-    found = []
+    undecodable = []
     for path in sorted(CONF.rglob("*.yaml")):
         try:
             path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
-            found.append(path)
-    return found
+            undecodable.append(path)
+    return undecodable
 
 
 def _join(text: str) -> str:
-    """The telling lines of a message in one: a line that ends with a colon introduces a list."""
+    """Join the lines of a message, without noise; a line that ends with a colon introduces a list."""
     text = text.partition("Config search path:")[0]
     lines = [line.strip().removesuffix(".") for line in text.splitlines() if line.strip() and not _NOISE.match(line)]
     joined, separator = "", ""

@@ -1,13 +1,13 @@
-"""How log lines are written."""
+"""The formatter of log lines."""
 
 import logging
 
-from pipeline.core.config import without_passwords
+from pipeline.core.text import redact
 
 
 class Formatter(logging.Formatter):
-    """Python's own, without passwords of URLs, which messages and tracebacks of libraries may repeat."""
+    """Python's own formatter, without the credentials that messages and tracebacks of libraries may repeat."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text."""
-        return without_passwords(super().format(record))
+        """Return the record as text."""
+        return redact(super().format(record))

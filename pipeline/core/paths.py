@@ -1,4 +1,4 @@
-"""Where the pipeline's files are, whatever folder a command is started from."""
+"""The paths of the pipeline's files, whatever the working folder."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ REPORTS = ROOT / "reports"
 
 
 def home() -> Path:
-    """The folder of the user's own checkout, where runs are kept.
+    """The user's checkout, where runs are stored.
 
-    `dvc exp run --temp` and `--queue` work in a temporary checkout under `.dvc/tmp/exps/`, which DVC deletes
-    afterwards: runs that were kept in it would be lost.
+    `dvc exp run --temp` and `--queue` use a temporary checkout in `.dvc/tmp/exps/`. DVC deletes it afterwards, and
+    runs in it would be lost.
     """
     for parent in ROOT.parents:
         if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal; nothing where the output is a log, which gets plain lines instead."""
+"""Progress bars on a terminal, plain lines elsewhere."""
 
 import sys
 from typing import Any
@@ -7,12 +7,12 @@ from tqdm import tqdm
 
 
 def on_terminal() -> bool:
-    """Whether a person is watching."""
+    """Whether stderr is a terminal."""
     return sys.stderr.isatty()
 
 
 def line(text: str) -> None:
-    """A line of progress, at once."""
+    """Print a line of progress at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -33,5 +33,5 @@ def epochs_bar(total: int) -> "tqdm[Any]":
 
 
 def iterations_bar(total: int) -> "tqdm[Any]":
-    """A bar that counts a solver's iterations, of which it may need fewer."""
+    """A bar that counts a solver's iterations; it may need fewer than `total`."""
     return tqdm(total=total, desc="optimum", unit="iteration", leave=False, disable=not on_terminal())

@@ -1,4 +1,4 @@
-"""Signals that end the process, kept in mind: libraries swallow what is raised while they run."""
+"""Signals that end the process, remembered: libraries swallow exceptions that are raised while they run."""
 
 import signal
 from types import FrameType
@@ -8,20 +8,20 @@ from pipeline.core.errors import Terminated
 
 
 class _Received:
-    """The signal that was received, as the exception that it raises."""
+    """The exception of the last signal, None before the first."""
 
     interrupt: ClassVar[KeyboardInterrupt | None] = None
 
 
 def listen() -> None:
-    """Let SIGTERM and SIGHUP raise Terminated, SIGINT KeyboardInterrupt, but those that nohup or a shell ignores."""
+    """Make SIGTERM and SIGHUP raise Terminated, and SIGINT KeyboardInterrupt, unless nohup or a shell ignores them."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _receive)
 
 
 def check() -> None:
-    """Raise what a signal raised and somebody swallowed: a bare `except:`, or Python itself within a finalizer."""
+    """Raise a signal's exception again: a bare `except:` may have swallowed it, or Python, in a finalizer."""
     if _Received.interrupt is not None:
         raise _Received.interrupt
 

@@ -10,7 +10,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from pipeline.core.atomic import write_text, writing
+from pipeline.core.atomic import atomic_write, write_text
 from pipeline.core.config import Config, flatten
 from pipeline.core.errors import UserError
 from pipeline.core.paths import DATA_DVC, PREPARED
@@ -46,7 +46,7 @@ def write(sets: dict[Name, LabelledImages], classes: list[str], who: dict[str, A
     (PREPARED / "summary.json").unlink(missing_ok=True)
     for name, data in sets.items():
         for kind, array in (("images", data.images), ("labels", data.labels)):
-            with writing(PREPARED / f"{name}_{kind}.npy") as temporary:
+            with atomic_write(PREPARED / f"{name}_{kind}.npy") as temporary:
                 np.save(temporary, array)
     write_text(CLASSES, json.dumps(classes, ensure_ascii=False) + "\n")
     summary = {"made_from": who} | {str(name): _describe(data) for name, data in sets.items()}

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.drawing import typography
 
 DPI = 100
@@ -46,7 +46,7 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write a PNG file."""
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             self.figure.savefig(temporary, format="png")
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Data, Files
+from pipeline.core.config import MAX_CLASSES, MIN_CLASSES, Data, Files
 from pipeline.core.errors import UserError
-from pipeline.core.validation import FEWEST_CLASSES, MOST_CLASSES
 from pipeline.data.images import LabelledImages
 from pipeline.formats import layouts
 from pipeline.formats.layouts import IdxFiles, Layout, Pair, Stored
@@ -89,9 +88,9 @@ def _check_pair(pair: Pair, name: str, first: int, where: Path) -> None:
 
 
 def _check_number(classes: int, where: Path) -> None:
-    if not FEWEST_CLASSES <= classes <= MOST_CLASSES:
+    if not MIN_CLASSES <= classes <= MAX_CLASSES:
         number = "one class" if classes == 1 else f"{classes} classes"
-        raise UserError(f"{where} has {number}: a model tells {FEWEST_CLASSES} to {MOST_CLASSES} apart")
+        raise UserError(f"{where} has {number}: a model tells {MIN_CLASSES} to {MAX_CLASSES} apart")
 
 
 def _check_classes(labels: npt.NDArray[Any], classes: list[str], first: int, where: Path) -> None:

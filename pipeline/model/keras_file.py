@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.core.errors import UserError
 from pipeline.model.quiet_keras import keras
 
@@ -22,7 +22,7 @@ MOST_BYTES = 1 << 30  # that a file may unpack to: 268 million weights
 
 def save(model: keras.Model, path: Path) -> None:
     """Write a `.keras` file without what differs from save to save: dates, and addresses of objects."""
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         dated = temporary.with_stem(temporary.stem + ".dated")
         try:
             model.save(dated)

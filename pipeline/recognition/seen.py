@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.core.atomic import writing
-from pipeline.core.ending import in_one_line
+from pipeline.core.atomic import atomic_write
+from pipeline.core.text import printable
 
 MAX_COLUMNS = 4
 PICTURE = 140  # pixels of the square for a picture
@@ -51,14 +51,14 @@ def draw(answers: Sequence[Answer], path: Path) -> None:
     for number, answer in enumerate(answers):
         row, column = divmod(number, columns)
         _draw_answer(sheet, answer, column * WIDTH + GAP, HEADER + row * HEIGHT)
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary, "PNG")
 
 
 def _draw_answer(sheet: Image.Image, answer: Answer, left: int, top: int) -> None:
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(13)
-    pen.text((left, top), _last_part(in_one_line(answer.name), font, WIDTH - 2 * GAP), GREY, font)
+    pen.text((left, top), _last_part(printable(answer.name), font, WIDTH - 2 * GAP), GREY, font)
     side = PICTURE // len(answer.seen) * len(answer.seen) or PICTURE  # every pixel of the same size, if they fit
     seen = Image.fromarray(answer.seen).resize((side, side), Image.Resampling.NEAREST)
     picture = answer.picture.copy()

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.drawing import typography
 
 COLOURS = colormaps["viridis"]
@@ -52,5 +52,5 @@ def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
     legend = figure.legend(loc="outside right upper", frameon=False, title="rank: run", **sizes)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")

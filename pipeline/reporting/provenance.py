@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.runs.stored_run import Account
+from pipeline.runs.stored_run import StoredRun
 
 Rows = list[tuple[str, str]]
 
@@ -20,7 +20,7 @@ NAMES = {
 OMITTED = {"failure", "git.dirty", "best_run_id", "process"}  # tags that the page shows elsewhere, or that are obsolete
 
 
-def rows(run: Account, lock: str | None = None) -> Iterator[tuple[str, str]]:
+def rows(run: StoredRun, lock: str | None = None) -> Iterator[tuple[str, str]]:
     """The run's tags and inputs; `lock` is the SHA-256 of its requirements.lock."""
     tags = run.tags
     for tag, name in NAMES.items():
@@ -30,8 +30,8 @@ def rows(run: Account, lock: str | None = None) -> Iterator[tuple[str, str]]:
     if lock:
         yield "SHA-256 of requirements.lock", lock
     for data in run.datasets:
-        yield f"data for {data.use}" if data.use else "data", f"{data.name}, digest {data.digest}"
-    if run.sweep:
-        yield "run of its sweep", run.sweep
+        yield f"data for {data.context}" if data.context else "data", f"{data.name}, digest {data.digest}"
+    if run.parent_run_id:
+        yield "run of its sweep", run.parent_run_id
     others = sorted(set(tags) - set(NAMES) - OMITTED)
     yield from ((tag, tags[tag]) for tag in others if not tag.startswith("mlflow."))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pipeline.core.atomic import sha256
 from pipeline.reporting import embedding, provenance
 from pipeline.reporting.provenance import Rows
-from pipeline.runs.stored_run import Account
+from pipeline.runs.stored_run import StoredRun
 
 MAX_STEPS = 30  # weight images of about 25 kB
 STEP = re.compile(r"weights\+step\+(\d+)\+.*\.png")  # MLflow's name of an image in a series
@@ -54,7 +54,7 @@ class Step(NamedTuple):
 class Single:
     """A run, and its files as data: URIs or texts; a missing file is None or absent."""
 
-    stored_run: Account
+    stored_run: StoredRun
     epochs: int
     best: Best | None
     curves: str | None
@@ -69,42 +69,42 @@ class Single:
     diff: str | None
 
 
-def read(run: Account, folder: Path) -> Single:
+def read(run: StoredRun, folder: Path) -> Single:
     """Read the run from the store; figures are drawn into the folder if the run lacks them."""
-    figures = {figure.name: embedding.image(run.artifact(f"figures/{figure.name}.png")) for figure in FIGURES}
+    figures = {figure.name: embedding.image(run.download_artifact(f"figures/{figure.name}.png")) for figure in FIGURES}
     params = sorted(run.params.items())
-    lock = run.artifact("provenance/requirements.lock")
+    lock = run.download_artifact("provenance/requirements.lock")
     return Single(
         run,
-        epochs=max((step for step, _ in run.history("train/loss")), default=0),
+        epochs=max((step for step, _ in run.metric_history("train/loss")), default=0),
         best=_best(run),
         curves=_curves(run, folder),
-        weights=embedding.image(run.artifact("weights.png")),
+        weights=embedding.image(run.download_artifact("weights.png")),
         steps=_steps(run),
         figures={name: image for name, image in figures.items() if image},
         classes=_classes(run),
         provenance=list(provenance.rows(run, sha256(lock) if lock else None)),
         settings=[(key, value) for key, value in params if not key.startswith(ENVIRONMENT)],
         environment=[(key, value) for key, value in params if key.startswith(ENVIRONMENT)],
-        config=embedding.text(run.artifact("provenance/config.yaml")),
-        diff=embedding.text(run.artifact("provenance/git.diff")),
+        config=embedding.text(run.download_artifact("provenance/config.yaml")),
+        diff=embedding.text(run.download_artifact("provenance/git.diff")),
     )
 
 
-def _best(run: Account) -> Best | None:
+def _best(run: StoredRun) -> Best | None:
     metrics = run.metrics
     if "best/valid_error" in metrics:
         return Best(int(metrics["best/epoch"]), metrics["best/valid_error"], metrics["best/valid_loss"])
-    errors = run.history("valid/error")
+    errors = run.metric_history("valid/error")
     return min((Best(step, error, None) for step, error in errors), key=lambda best: best.error, default=None)
 
 
-def _curves(run: Account, folder: Path) -> str | None:
+def _curves(run: StoredRun, folder: Path) -> str | None:
     """The curves that stage evaluate drew, or else new ones."""
-    drawn = run.artifact("figures/learning_curves.png")
+    drawn = run.download_artifact("figures/learning_curves.png")
     if drawn:
         return embedding.image(drawn)
-    columns = {name: dict(run.history(name)) for name in CURVES}
+    columns = {name: dict(run.metric_history(name)) for name in CURVES}
     epochs = sorted(columns["train/loss"])
     if not columns["valid/error"]:
         return None
@@ -118,18 +118,17 @@ def _curves(run: Account, folder: Path) -> str | None:
     return embedding.image(path)
 
 
-def _steps(run: Account) -> list[Step]:
+def _steps(run: StoredRun) -> list[Step]:
     """At most MAX_STEPS of the weight images."""
-    paths = {int(match[1]): path for path in run.files("images") if (match := STEP.search(path))}
-    images = (
-        (epoch, embedding.image(run.artifact(paths[epoch]))) for epoch in embedding.spread(sorted(paths), MAX_STEPS)
-    )
+    paths = {int(match[1]): path for path in run.artifact_paths("images") if (match := STEP.search(path))}
+    epochs = embedding.spread(sorted(paths), MAX_STEPS)
+    images = ((epoch, embedding.image(run.download_artifact(paths[epoch]))) for epoch in epochs)
     return [Step(epoch, image) for epoch, image in images if image]
 
 
-def _classes(run: Account) -> list[tuple[str, list[float]]]:
+def _classes(run: StoredRun) -> list[tuple[str, list[float]]]:
     """Each class's name with its precision, recall and F1; empty if the run was not evaluated."""
-    path = run.artifact("classes.csv")
+    path = run.download_artifact("classes.csv")
     if path is None:
         return []
     with path.open(newline="", encoding="utf-8") as file:

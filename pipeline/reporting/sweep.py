@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.reporting import embedding, provenance, single
 from pipeline.reporting.provenance import Rows
 from pipeline.reporting.single import Single
-from pipeline.runs.stored_run import Account, History
+from pipeline.runs.stored_run import MetricHistory, StoredRun
 
 MAX_CURVES = 12  # more could not be distinguished
 SPACE = "space."  # prefix of the params with the search space
@@ -21,46 +21,46 @@ Row = dict[str, Any]
 class Sweep:
     """A sweep's run, its finished jobs as rows of the leaderboard, and its best run."""
 
-    stored_run: Account
+    stored_run: StoredRun
     varied: list[str]  # columns of the leaderboard
     rows: list[Row]
     heat_map: str | None
     curves: str | None
-    failed: list[Account]
+    failed: list[StoredRun]
     space: Rows  # the settings that vary, and their values
     provenance: Rows
     best: Single | None
 
 
-def read(sweep: Account, folder: Path) -> Sweep:
+def read(sweep: StoredRun, folder: Path) -> Sweep:
     """Read the sweep from the store; figures are drawn into the folder."""
     columns, rows = _leaderboard(sweep)
     best = sweep.other(sweep.tags["best_run_id"]) if "best_run_id" in sweep.tags else None
-    runs = [(str(row["name"]), sweep.history("valid/error", str(row["run_id"]))) for row in rows[:MAX_CURVES]]
+    runs = [(str(row["name"]), sweep.metric_history("valid/error", str(row["run_id"]))) for row in rows[:MAX_CURVES]]
     curves = [(name, points) for name, points in runs if points]
     return Sweep(
         sweep,
         varied=[column for column in columns if column not in MEASURED],
         rows=rows,
-        heat_map=embedding.image(sweep.artifact("leaderboard.png")),
+        heat_map=embedding.image(sweep.download_artifact("leaderboard.png")),
         curves=_draw(curves, folder / "curves.png"),
-        failed=sweep.failed(),
+        failed=sweep.failed_jobs(),
         space=sorted((key.removeprefix(SPACE), value) for key, value in sweep.params.items() if key.startswith(SPACE)),
         provenance=list(provenance.rows(sweep)),
         best=None if best is None else single.read(best, folder),
     )
 
 
-def _leaderboard(sweep: Account) -> tuple[list[str], list[Row]]:
+def _leaderboard(sweep: StoredRun) -> tuple[list[str], list[Row]]:
     """The columns and rows of the leaderboard; empty if no job has finished."""
-    path = sweep.artifact("leaderboard.json")
+    path = sweep.download_artifact("leaderboard.json")
     if path is None:
         return [], []
     table = json.loads(path.read_text(encoding="utf-8"))
     return table["columns"], [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
 
-def _draw(curves: list[tuple[str, History]], path: Path) -> str | None:
+def _draw(curves: list[tuple[str, MetricHistory]], path: Path) -> str | None:
     if not curves:
         return None
     from pipeline.reporting import curves_of_runs

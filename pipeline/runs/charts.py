@@ -1,7 +1,7 @@
-"""A sweep's charts in MLflow's UI: a view that is kept with the experiment, and links that open it.
+"""The charts of a sweep in MLflow's UI: a saved view of the experiment, and links that open it.
 
-A view is a tag of the experiment, the UI's state as JSON. MLflow does not document its layout, which is that of version
-3.17. It has no name: the UI lists those with one, and where there are forty of them users cannot save their own.
+A view is a tag of the experiment: the state of the UI as JSON. MLflow does not document its layout; this is the layout
+of version 3.17. The view has no name. The UI lists named views, and lets users save no more than forty.
 """
 
 import json
@@ -9,48 +9,47 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from pipeline.runs.parent_run import KEY, Parent
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Client, Store
 
 TAG = "mlflow.sharedViewState."
-MOST_AXES = 6  # of settings: a sweep over data sets varies all that belongs to them
-MOST_NAMED = 450  # runs that a view names: with more it would be longer than MLflow lets a tag be
-CURVES = {"lineSmoothness": 0, "displayPoints": False}  # as they were measured
-LOOPBACK, PORT = "127.0.0.1", 5001  # where `make ui` serves a store that is no server
+MAX_AXES = 6  # of settings: a sweep over data sets varies many
+MAX_RUN_IDS = 450  # that a view lists: with more it would be too long for a tag of MLflow
+CURVES = {"lineSmoothness": 0, "displayPoints": False}  # as measured
+LOOPBACK, PORT = "127.0.0.1", 5001  # where `make ui` serves a sqlite store
 
 
-def save(parent: Parent, params: Sequence[str], images_every: int, run_ids: Sequence[str] = ()) -> None:
-    """Prepare the charts of a sweep: the children of its run, or the runs that are named.
+def save_view(parent: Parent, params: Sequence[str], images_every: int, run_ids: Sequence[str] = ()) -> None:
+    """Save the view of a sweep: the children of its run, or the runs with these ids.
 
-    `params` are set against the best validation error, `images_every` is the first epoch with a weight image, or 0.
+    `params` are plotted against the best validation error; `images_every` is the first epoch with a weight image, or 0.
     """
     store = parent.store
     state = json.dumps({**_selection(parent, run_ids), **_charts(params, images_every)})
     known = store.client.get_experiment(store.experiment_id).tags
     store.client.set_experiment_tag(store.experiment_id, TAG + parent.id, state)
     if TAG + parent.id not in known:  # later it may be the user's own description of the run
-        parent.note({}, {MLFLOW_RUN_NOTE: f"[The sweep's charts]({_link('', store.experiment_id, parent.id)})"})
+        parent.log({}, {MLFLOW_RUN_NOTE: f"[The sweep's charts]({_link('', store.experiment_id, parent.id)})"})
 
 
-def told(store: Store, parent: str) -> str:
-    """A line that says where the charts of the sweep with this run are."""
-    served = "" if is_server(store.uri) else ", while `make ui` runs"
-    return f"its charts{served}: {_link(address(store.uri), store.experiment_id, parent)}"
+def link_line(store: Store, parent: str) -> str:
+    """A line with a link to the charts of the sweep with this run."""
+    condition = "" if is_server(store.uri) else ", while `make ui` runs"
+    return f"its charts{condition}: {_link(address(store.uri), store.experiment_id, parent)}"
 
 
-def links(client: MlflowClient, at: str) -> Iterator[tuple[str, str]]:
-    """The experiments that have runs, by name, and where their charts are: the latest sweep's, if there is one."""
+def links(client: Client, ui: str) -> Iterator[tuple[str, str]]:
+    """The experiments that have runs, by name, and a link to their charts: of the latest sweep, if there is one."""
     for experiment in client.search_experiments():
         if client.search_runs([experiment.experiment_id], max_results=1):
-            yield experiment.name, _link(at, experiment.experiment_id, _latest(client, experiment))
+            yield experiment.name, _link(ui, experiment.experiment_id, _latest(client, experiment))
 
 
 def address(uri: str, port: int = PORT) -> str:
-    """Where the UI of a store is: a server's own address, without user and password, or that of `make ui`."""
+    """The address of a store's UI: a server's own, without credentials, or that of `make ui`."""
     if not is_server(uri):
         return f"http://{LOOPBACK}:{port}/"
     parts = urlsplit(uri)
@@ -62,14 +61,14 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def _link(at: str, experiment_id: str, view: str | None) -> str:
+def _link(ui: str, experiment_id: str, view: str | None) -> str:
     shared = f"&viewStateShareKey={view}" if view else ""
-    # Without a workflow's type MLflow shows an empty page about language models.
-    return f"{at}#/experiments/{experiment_id}/runs?workflowType=machine_learning&compareRunsMode=CHART{shared}"
+    # Without a workflow type MLflow shows an empty page about language models.
+    return f"{ui}#/experiments/{experiment_id}/runs?workflowType=machine_learning&compareRunsMode=CHART{shared}"
 
 
-def _latest(client: MlflowClient, experiment: Experiment) -> str | None:
-    """The run of the latest sweep, if that has a view."""
+def _latest(client: Client, experiment: Experiment) -> str | None:
+    """The run of the latest sweep, if it has a view."""
     sweeps = client.search_runs(
         [experiment.experiment_id], f"tags.`{KEY}` LIKE '%'", order_by=["attributes.start_time DESC"], max_results=1
     )
@@ -77,12 +76,12 @@ def _latest(client: MlflowClient, experiment: Experiment) -> str | None:
 
 
 def _selection(parent: Parent, run_ids: Sequence[str]) -> dict[str, Any]:
-    """The best runs first, of which the twenty best are drawn."""
-    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.id}'"
-    if 0 < len(run_ids) <= MOST_NAMED:
-        wanted = "attributes.run_id IN ({})".format(",".join(f"'{run_id}'" for run_id in run_ids))
+    """The runs of the view, the best first; the twenty best ones are drawn."""
+    query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.id}'"
+    if 0 < len(run_ids) <= MAX_RUN_IDS:
+        query = "attributes.run_id IN ({})".format(",".join(f"'{run_id}'" for run_id in run_ids))
     return {
-        "searchFilter": wanted,
+        "searchFilter": query,
         "orderByKey": "metrics.`best/valid_error`",
         "orderByAsc": True,
         "runsHiddenMode": "FIRST_20_RUNS",
@@ -90,8 +89,8 @@ def _selection(parent: Parent, run_ids: Sequence[str]) -> dict[str, Any]:
 
 
 def _charts(params: Sequence[str], images_every: int) -> dict[str, Any]:
-    """How the settings did, the validation curves, and the weight images side by side."""
-    axes = list(params[:MOST_AXES])
+    """Parallel coordinates of the settings, validation curves, and weight images side by side."""
+    axes = list(params[:MAX_AXES])
     charts = [
         _chart("PARALLEL", "sweep", selectedParams=axes, selectedMetrics=["best/valid_error"], showAllRuns=True),
         _chart("LINE", "sweep", metricKey="valid/error", selectedMetricKeys=["valid/error"], **CURVES),
@@ -101,7 +100,7 @@ def _charts(params: Sequence[str], images_every: int) -> dict[str, Any]:
     return {
         "compareRunSections": [_section("sweep", 2, 400), _section("weights", 1, 640)],
         "compareRunCharts": charts,
-        "isAccordionReordered": True,  # or MLflow would sort its own sections between these
+        "isAccordionReordered": True,  # else MLflow puts its own sections between these
     }
 
 

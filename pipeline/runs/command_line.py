@@ -9,11 +9,10 @@ from typing import NoReturn
 from hydra import compose, initialize_config_dir
 
 from pipeline.core import hydra_errors, signals
-from pipeline.core.config import Config
+from pipeline.core.config import Config, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.exits import exit_on_error, exit_with_error
 from pipeline.core.paths import CONF
-from pipeline.core.validation import resolve
 
 RUN = "a run's id or the beginning of it, its name, `champion`, a model file, or a folder with one, as models"
 
@@ -62,4 +61,4 @@ def settings(overrides: Sequence[str]) -> Config:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:  # everything else that Hydra raises here is about the overrides or conf/
-        raise UserError(hydra_errors.one_line(error)) from error
+        raise UserError(hydra_errors.short_message(error)) from error

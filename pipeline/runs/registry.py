@@ -1,34 +1,35 @@
-"""The MLflow model registry: versions of one model, of which one is the champion."""
+"""The MLflow model registry: versions of one model; the alias `champion` names one of them."""
 
 from collections.abc import Mapping
 
-from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
+
+from pipeline.core.errors import StoreError
+from pipeline.tracking.store import Client
 
 CHAMPION = "champion"  # the alias
 
 
-def champion(client: MlflowClient, name: str) -> ModelVersion | None:
+def champion(client: Client, name: str) -> ModelVersion | None:
     """The version of the model that has the alias, if there is one."""
     try:
         return client.get_model_version_by_alias(name, CHAMPION)
-    except MlflowException as error:
-        # The codes for a model that is not there, and for one without the alias.
+    except StoreError as error:
+        # MLflow's codes for a missing model, and for one without the alias.
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
 
 
-def register(client: MlflowClient, name: str, run: MlflowRun, tags: Mapping[str, str]) -> ModelVersion:
-    """The run's model as a new version with these tags, which becomes the champion.
+def register(client: Client, name: str, run: MlflowRun, tags: Mapping[str, str]) -> ModelVersion:
+    """Register the run's model as a new version with these tags, and make it the champion.
 
-    The description shows the version's figures where people look at it; MLflow links its run and pictures.
+    The description repeats the tags, where MLflow's UI shows them; MLflow itself links the run and its figures.
     """
     try:
         client.create_registered_model(name)
-    except MlflowException as error:
+    except StoreError as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     model_id = run.outputs.model_outputs[0].model_id

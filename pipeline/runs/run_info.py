@@ -1,4 +1,4 @@
-"""What a word on a command line names, in plain types: for rooms that do not import MLflow."""
+"""A run or a model file in plain types, for rooms that do not import MLflow."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,17 +12,17 @@ from pipeline.tracking import datasets
 
 
 class Dataset(NamedTuple):
-    """Data that a run used, and what for."""
+    """A data set of a run, and its context, as `training`."""
 
     name: str
     digest: str
-    use: str
+    context: str
 
 
-class Subject:
-    """A run, or a model file, or a model file with the run that made it; `word` is what named it.
+class RunOrModel:
+    """A run, or a model file, or a model file with the run that made it; `word` is what the user typed for it.
 
-    What no run tells is empty.
+    Without a run its fields are empty.
     """
 
     def __init__(self, word: str, run: MlflowRun | None, file: Path | None = None) -> None:
@@ -35,19 +35,19 @@ class Subject:
         self.params: dict[str, str] = dict(run.data.params) if run else {}
         self.metrics: dict[str, float] = dict(run.data.metrics) if run else {}
         self.tags: dict[str, str] = dict(run.data.tags) if run else {}
-        self.datasets = [_dataset(used) for used in run.inputs.dataset_inputs] if run and run.inputs else []
+        self.datasets = [_dataset(item) for item in run.inputs.dataset_inputs] if run and run.inputs else []
 
     @property
     def is_sweep(self) -> bool:
-        """Whether it is a sweep's own run, the parent of its jobs' runs."""
+        """Whether it is the parent run of a sweep."""
         return parent_run.KEY in self.tags
 
     @property
     def test_digest(self) -> str:
-        """The hash of the data that it was evaluated on; empty where it was not."""
-        return next((data.digest for data in self.datasets if data.use == datasets.TEST), "")
+        """The digest of the data that it was evaluated on; empty where it was not evaluated."""
+        return next((data.digest for data in self.datasets if data.context == datasets.TEST), "")
 
 
-def _dataset(used: DatasetInput) -> Dataset:
-    use = next((tag.value for tag in used.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
-    return Dataset(used.dataset.name, used.dataset.digest, use)
+def _dataset(item: DatasetInput) -> Dataset:
+    context = next((tag.value for tag in item.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
+    return Dataset(item.dataset.name, item.dataset.digest, context)

@@ -1,4 +1,4 @@
-"""Write to a store what it has not got of runs, from the journals that they left on disk."""
+"""Upload the runs whose journals are still on disk, because the store was away or their process was killed."""
 
 import os
 from collections.abc import Iterator
@@ -7,90 +7,92 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.core.atomic import sha256, write_text
-from pipeline.core.config import Tracking, without_passwords
+from pipeline.core.atomic import sha256
+from pipeline.core.config import Tracking
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.tracking import processes, retry, store
-from pipeline.tracking.journal import Entry, Journal, journals
-from pipeline.tracking.operations import Writer
-from pipeline.tracking.run import Ending
+from pipeline.tracking.journal import Journal, find_journals
+from pipeline.tracking.operations import CreateRun, EndRun, FirstOperation, LogBatch, Operation, Replayer
+from pipeline.tracking.run import write_run_id
 
-MOST_TOLD = 5  # reasons why runs are left
+MAX_REASONS = 5  # in the error line about runs that are not uploaded
 
 
 class Uploaded(NamedTuple):
-    """A run that is now written, and where; `parent` is its sweep's run, or empty."""
+    """An uploaded run and its store; `parent` is the run of its sweep, or empty."""
 
     run_id: str
     status: str
     folder: Path
-    told: str
+    display_uri: str
     parent: str
 
 
 def upload(folder: Path, tracking: Tracking, *, chosen: bool) -> Iterator[Uploaded]:
-    """Write all runs that are in the folder or below it, one after the other, and give each when it is written.
+    """Upload all runs in the folder or below it, one after the other, and yield each one.
 
-    They go to the store that they were meant for, unless another one was `chosen`.
+    They go to the store and experiment that their journals name, unless the user has `chosen` another store.
 
     Raises:
-        UserError: some are left, since they are still being written, or the store does not take them: after the others.
+        UserError: some runs are not uploaded, because a process writes them or the store refuses them. It is raised
+            after the others have been uploaded.
     """
-    left: list[UserError] = []
-    for journal in journals(folder):
+    errors: list[UserError] = []
+    for journal in find_journals(folder):
         try:
-            with journal.alone() as there:
-                done = _upload(journal, tracking, chosen=chosen) if there else None
+            with journal.locked() as exists:
+                uploaded = _upload(journal, tracking, chosen=chosen) if exists else None
         except UserError as error:
-            left.append(error)
+            errors.append(error)
             continue
-        if done:
-            yield done
-    if left:
-        reasons = list(dict.fromkeys(map(str, left)))
-        more = f"; and {len(reasons) - MOST_TOLD} more" if len(reasons) > MOST_TOLD else ""
-        raise UserError("; ".join(reasons[:MOST_TOLD]) + more)
+        if uploaded:
+            yield uploaded
+    if errors:
+        reasons = list(dict.fromkeys(map(str, errors)))
+        more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
+        raise UserError("; ".join(reasons[:MAX_REASONS]) + more)
 
 
 def _upload(journal: Journal, tracking: Tracking, *, chosen: bool) -> Uploaded | None:
-    """Write a run, unless there is nothing of it."""
-    entries = journal.entries()
-    if not entries:  # its process was killed before it had written the first
-        journal.discard()
+    """Upload a run, unless its journal is empty."""
+    operations = journal.read()
+    if not operations:  # its process was killed before it had written the first one
+        journal.delete()
         return None
-    first = entries[0]
-    where = os.path.relpath(journal.output)
-    if processes.is_at_work(first["process"]):
-        raise UserError(f"a process is at work on the run in {where}: wait until it has ended")
-    own = store.uri(tracking)
-    meant = own if chosen or without_passwords(own) == first["uri"] else first["uri"]
-    opened = store.connect_once(replace(tracking, uri=meant, experiment=first["experiment"]))
+    first = operations[0]
+    assert isinstance(first, FirstOperation)
+    output = os.path.relpath(journal.output)
+    if processes.is_running(first.process):
+        raise UserError(f"a process works on the run in {output}: wait until it has ended")
+    configured = store.uri(tracking)
+    uri = configured if chosen or redact(configured) == first.uri else first.uri
     try:
-        with store.telling(opened.uri):
-            retry.ask(lambda: processes.close_orphans_of_before(opened))
-            return _write(opened, journal, entries)
-    except StoreError as error:
-        raise UserError(f"the run in {where} is not written: {error}") from error
+        opened = store.connect(replace(tracking, uri=uri, experiment=first.experiment))
+        retry.call(lambda: processes.close_orphans_once(opened))
+        return _replay(opened, journal, operations)
+    except (StoreError, OSError) as error:  # an OSError is about a file of the journal
+        raise UserError(f"the run in {output} is not uploaded: {error}") from error
 
 
-def _write(opened: store.Store, journal: Journal, entries: list[Entry]) -> Uploaded:
-    created = entries[0]["write"] == "create"
-    if created and entries[-1]["write"] != "end":
-        entries.append({"write": "end", "time": journal.touched(), **Ending("KILLED", processes.UNEXPLAINED)._asdict()})
-    writer = Writer(opened, journal, again=True)
-    for entry in entries:
-        retry.ask(partial(writer.write, entry))
-    if created:
-        _name(writer.run_id, entries, journal.output)
-    journal.discard()
-    status = entries[-1]["status"] if created else "FINISHED"
-    parent = entries[0].get("tags", {}).get("mlflow.parentRunId", "")
-    return Uploaded(writer.run_id, status, journal.output, without_passwords(opened.uri), parent)
+def _replay(opened: store.Store, journal: Journal, operations: list[Operation]) -> Uploaded:
+    created, last = isinstance(operations[0], CreateRun), operations[-1]
+    if created and not isinstance(last, EndRun):
+        last = EndRun(journal.modified_ms(), "KILLED", processes.KILLED)
+        operations.append(last)
+    replayer = Replayer(opened, journal.folder, journal.key, may_repeat=True)
+    for operation in operations:
+        retry.call(partial(replayer.apply, operation))
+    if created and _has_made_model(journal.output, operations):
+        write_run_id(journal.output, replayer.run_id)
+    journal.delete()
+    status = last.status if isinstance(last, EndRun) else "FINISHED"
+    parent = operations[0].tags.get("mlflow.parentRunId", "") if isinstance(operations[0], CreateRun) else ""
+    return Uploaded(replayer.run_id, status, journal.output, opened.display_uri, parent)
 
 
-def _name(run_id: str, entries: list[Entry], output: Path) -> None:
-    """Let the output folder tell which run made its model, as after any training."""
+def _has_made_model(output: Path, operations: list[Operation]) -> bool:
+    """Whether the run has made the model file that is in the output folder now."""
     model = output / "model.keras"
-    hashes = {entry["tags"].get("model.sha256") for entry in entries if entry["write"] == "batch"}
-    if model.is_file() and sha256(model) in hashes:
-        write_text(output / "run_id", run_id + "\n")
+    hashes = {operation.tags.get("model.sha256") for operation in operations if isinstance(operation, LogBatch)}
+    return model.is_file() and sha256(model) in hashes

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.core.atomic import sha256, writing
-from pipeline.core.config import Data, File, Files, without_passwords
+from pipeline.core.atomic import atomic_write, sha256
+from pipeline.core.config import Data, File, Files
 from pipeline.core.errors import UserError
+from pipeline.core.text import redact
 from pipeline.sources.mirrors import Source, source
 from pipeline.sources.streams import SourceError
 
@@ -43,9 +44,9 @@ def fetch(data: Data, folder: Path) -> None:
 
 def _fetch_file(data: Data, file: File, folder: Path, left: list[tuple[str, Source]], failures: list[str]) -> None:
     while left:
-        name, place = without_passwords(left[0][0]), left[0][1]
+        name, place = redact(left[0][0]), left[0][1]
         try:
-            with writing(folder / file.name) as temporary:
+            with atomic_write(folder / file.name) as temporary:
                 place.write(file, temporary)
                 _verify(temporary, file)
         except SourceError as error:

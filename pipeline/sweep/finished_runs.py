@@ -49,5 +49,5 @@ class FinishedRuns:
 
         if not store.has_experiment(tracking):
             return {}
-        opened, code_hash = store.connect_once(tracking), provenance.code_hash()
-        return retry.ask(lambda: queries.results(opened, self.data_md5, code_hash))
+        opened, code_hash = store.connect(tracking), provenance.code_hash()
+        return retry.call(lambda: queries.finished_runs(opened, self.data_md5, code_hash))

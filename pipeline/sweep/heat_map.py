@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 
 COLOURS = "viridis_r"
 MAX_CELLS_WITH_NUMBERS = 200
@@ -37,7 +37,7 @@ def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None
     axes.set_ylabel("batch size")
     axes.set_title(title, fontsize=11, parse_math=False)
     figure.colorbar(shown, ax=axes, label="validation error (%)", extend="max" if worst > 2 * best else "neither")
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")
 
 

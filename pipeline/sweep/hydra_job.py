@@ -12,9 +12,8 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from pipeline.core.app import Stage, redact_hydra_files
-from pipeline.core.config import Config
+from pipeline.core.config import Config, resolve
 from pipeline.core.job_context import JobContext
-from pipeline.core.validation import resolve
 
 if TYPE_CHECKING:
     from pipeline.training.job import TrainingJob

@@ -6,7 +6,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pipeline.core.atomic import write_csv
-from pipeline.core.config import flatten, without_passwords
+from pipeline.core.config import flatten
+from pipeline.core.text import redact
 from pipeline.sweep.sweep_job import SweepJob, ranked, varied_keys
 
 MEASURED = ("best/valid_error", "best/valid_loss", "best/epoch")
@@ -61,7 +62,7 @@ def lines(jobs: Sequence[SweepJob], max_rows: int) -> list[str]:
 
 def _cell(value: object) -> object:
     """A number as it is, anything else as text without credentials of URLs."""
-    return value if isinstance(value, int | float) else without_passwords(str(value))
+    return value if isinstance(value, int | float) else redact(str(value))
 
 
 def _label(key: str) -> str:

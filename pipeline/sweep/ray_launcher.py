@@ -20,13 +20,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import signals
 from pipeline.core.app import JobFailed
-from pipeline.core.config import without_passwords
 from pipeline.core.errors import Terminated, UserError
 from pipeline.core.paths import ROOT
+from pipeline.core.text import redact
 from pipeline.sweep.bank_launcher import BankLauncher, group_into_banks, run_bank
 from pipeline.sweep.hydra_job import HydraJob
 from pipeline.sweep.sweep_job import tracking_section
-from pipeline.tracking import GIVEN_URI
+from pipeline.tracking import ENVIRONMENT_URI
 
 CONNECT_SECONDS = 10
 END_SECONDS = 60  # for interrupted workers to end their runs
@@ -105,8 +105,8 @@ def _check_reachable(address: str) -> None:
 def _environment() -> dict[str, str]:
     """Variables that workers need when they start: where the code is, and which store. Ray lists them publicly."""
     env = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    if GIVEN_URI is not None:
-        env["MLFLOW_TRACKING_URI"] = GIVEN_URI
+    if ENVIRONMENT_URI is not None:
+        env["MLFLOW_TRACKING_URI"] = ENVIRONMENT_URI
     return env
 
 
@@ -189,9 +189,9 @@ def _mark_failed(bank: list[HydraJob], reason: str) -> None:
         folder = str(Path(hydra.sweep.dir, hydra.sweep.subdir).absolute())
         with read_write(hydra.runtime), open_dict(hydra.runtime):
             hydra.runtime.output_dir = folder
-        sys.stderr.write(f"error: job {hydra.job.num} failed: {without_passwords(reason)} (see {folder})\n")
+        sys.stderr.write(f"error: job {hydra.job.num} failed: {redact(reason)} (see {folder})\n")
         words = list(hydra.overrides.task)
         job.returned = JobReturn(overrides=words, hydra_cfg=job.config, status=JobStatus.FAILED)
         job.returned.return_value = JobFailed(reason)
         with suppress(UserError, OmegaConfBaseException):  # without a usable store no run has started
-            processes.end_as_failed(store.connect(tracking_section(job.config)), folder, reason)
+            processes.mark_failed(store.connect(tracking_section(job.config)), folder, reason)

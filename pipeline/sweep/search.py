@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.core.errors import UserError
 from pipeline.sweep.grid import GridSweeper, by_key, key_names, values
 from pipeline.sweep.sweep import Sweep
@@ -173,7 +173,7 @@ def _study(path: Path, name: str) -> "Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if not path.is_file():
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             optuna.create_study(study_name=name, storage=_url(temporary))
     return optuna.load_study(study_name=name, storage=_url(path))
 

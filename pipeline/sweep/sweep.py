@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.core.app import JobFailed
 from pipeline.core.atomic import write_text
-from pipeline.core.config import config_hash, params, without_passwords
+from pipeline.core.config import config_hash, params
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.text import redact
 from pipeline.sweep import leaderboard, summary
 from pipeline.sweep.bank_launcher import BankLauncher
 from pipeline.sweep.finished_runs import FinishedRuns
@@ -87,13 +88,13 @@ class Sweep:
         from pipeline.tracking import retry
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_text(self.folder / "multirun.yaml", without_passwords(OmegaConf.to_yaml(self.config)))
+        write_text(self.folder / "multirun.yaml", redact(OmegaConf.to_yaml(self.config)))
         self.stop_file.unlink(missing_ok=True)
         # In a folder that the user has chosen, jobs of an earlier start keep their numbers, and so their folders.
         self.first_number = next_number(self.folder)
         parent = self._open_parent(name, space, identity)
         try:
-            retry.ask(lambda: self._save_view(parent))
+            retry.call(lambda: self._save_view(parent))
             yield parent
         except BaseException as error:
             self._close(parent, "FAILED" if isinstance(error, Exception) else "KILLED")
@@ -138,11 +139,9 @@ class Sweep:
             for job in jobs:
                 job.result = self.finished_runs.claim(job, parent.id, own_only=True)
         except StoreError as error:
-            from pipeline.tracking import store_errors
-
             for job in jobs:
                 if job.trained and job.result is None:
-                    job.failure = f"trained, but its result cannot be read ({store_errors.reason(error)})"
+                    job.failure = f"trained, but its result cannot be read ({error.reason})"
 
     def reuse(self, jobs: Sequence[SweepJob], parent: str) -> None:
         """Give jobs their finished runs, and log how many, unless sweep.rerun is set."""
@@ -175,13 +174,12 @@ class Sweep:
         from pipeline.runs import parent_run
         from pipeline.tracking import processes, provenance, store
 
-        opened = store.connect_once(tracking_section(self.config))
-        tags = provenance.of_process(self.config.hydra.job.name, self.data_md5)
+        opened = store.connect(tracking_section(self.config))
+        tags = provenance.process_tags(self.config.hydra.job.name, self.data_md5)
         key = hashlib.sha256("\n".join([*identity, tags["data.md5"], tags["code.hash"]]).encode()).hexdigest()
         tags |= {"sweep.id": self.folder.name, "output_dir": str(self.folder.absolute())}
-        with store.telling(opened.uri):
-            processes.close_orphans(opened)
-            return parent_run.open_parent(opened, key, name, tags, space, fresh=self.config.sweep.rerun)
+        processes.close_orphans(opened)
+        return parent_run.open_parent(opened, key, name, tags, space, fresh=self.config.sweep.rerun)
 
     def _close(self, parent: "Parent", status: str) -> bool:
         """Print the summary, and write it and the leaderboard into the folder and into the parent run, which ends.
@@ -192,22 +190,22 @@ class Sweep:
         from pipeline.tracking import processes, retry, store_errors
 
         with suppress(OSError):  # nobody reads stdout any more, or its disk is full
-            link = charts.told(parent.store, parent.id)
-            sys.stdout.write(without_passwords(summary.text(self.jobs, self.folder, parent.id, link)))
+            link = charts.link_line(parent.store, parent.id)
+            sys.stdout.write(redact(summary.text(self.jobs, self.folder, parent.id, link)))
             sys.stdout.flush()
         final_status, failure = "FAILED", None
         try:
-            retry.ask(lambda: processes.close_orphans(parent.store))  # of killed workers of a pool
-            retry.ask(lambda: self._write(parent))
+            retry.call(lambda: processes.close_orphans(parent.store))  # of killed workers of a pool
+            retry.call(lambda: self._write(parent))
             final_status = status
         except Exception as error:  # noqa: BLE001 - a full disk, a server that is away: the parent must end
             failure = error
         try:
-            retry.ask(lambda: parent.end(final_status))
+            retry.call(lambda: parent.set_terminated(final_status))
         except Exception as error:  # noqa: BLE001 - as above
             failure = failure or error
         if failure is not None:
-            reason = without_passwords(store_errors.reason(failure))
+            reason = redact(store_errors.short_reason(failure))
             sys.stderr.write(
                 f"error: run {parent.id} of the sweep could not be written ({reason}): start the store, type "
                 f"`python -m pipeline.upload {summary.relative_to_cwd(self.folder)}` for jobs that are not written, "
@@ -218,27 +216,25 @@ class Sweep:
     def _save_view(self, parent: "Parent") -> None:
         """Prepare the charts of the jobs in MLflow's UI."""
         from pipeline.runs import charts
-        from pipeline.tracking import store
 
         results = [result for _, result in ranked(self.jobs)]
         # An earlier run that was reused is no child of this sweep's run: the view lists all runs then.
         listed = any(result.parent != parent.id for result in results)
         run_ids = [result.run_id for result in results] if listed else []
-        with store.telling(parent.store.uri):
-            charts.save(parent, varied_keys(self.jobs), self.config.tracking.weight_images_every, run_ids)
+        charts.save_view(parent, varied_keys(self.jobs), self.config.tracking.weight_images_every, run_ids)
 
     def _write(self, parent: "Parent") -> None:
         finished = ranked(self.jobs)
         title = f"{self.config.tracking.experiment}: validation error of {len(finished)} jobs"
         written = leaderboard.write(self.jobs, title, self.folder, grid=self.grid)
         for path in (*written, self.folder / "multirun.yaml"):
-            parent.artifact(path)
-        parent.table(*leaderboard.table(self.jobs), "leaderboard.json")
-        parent.note(counts(self.jobs), {})
+            parent.log_artifact(path)
+        parent.log_table(*leaderboard.table(self.jobs), "leaderboard.json")
+        parent.log(counts(self.jobs), {})
         self._save_view(parent)
         if finished:
             job, best = finished[0]
             assert job.config is not None
             # Params cannot be changed: they are logged once no later start can find a better job.
             complete = all(job.is_final for job in self.jobs)
-            parent.adopt(best, params(job.config) if complete else {})
+            parent.record_best(best, params(job.config) if complete else {})

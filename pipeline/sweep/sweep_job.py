@@ -14,9 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import job_context
 from pipeline.core.app import JobDiverged
-from pipeline.core.config import Config, Tracking, config_hash, flatten, without_passwords
+from pipeline.core.config import Config, Tracking, config_hash, flatten, resolve
 from pipeline.core.errors import Pruned, Stopped, UserError
-from pipeline.core.validation import resolve
+from pipeline.core.text import redact
 
 if TYPE_CHECKING:
     from pipeline.tracking.queries import Result
@@ -71,7 +71,7 @@ class SweepJob:
     def command_line(self) -> str:
         """Its overrides as a user would type them, without those of the sweep and without credentials of URLs."""
         words = filter_overrides(self.overrides)
-        return " ".join(without_passwords(word) for word in words if not word.startswith("sweep."))
+        return " ".join(redact(word) for word in words if not word.startswith("sweep."))
 
     def record(self, returned: JobReturn) -> None:
         """Record how a launched job has ended. Its result is in the store."""

@@ -3,8 +3,8 @@
 import logging
 import os
 
-# As it was given: MLflow writes the address that it is told to use into the same variable.
-GIVEN_URI = os.environ.get("MLFLOW_TRACKING_URI")
+# Read before MLflow writes the address of its store into the same variable.
+ENVIRONMENT_URI = os.environ.get("MLFLOW_TRACKING_URI")
 
 # Set before MLflow is imported. Its reports on a new database and its links to each ended run are noise in a sweep.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

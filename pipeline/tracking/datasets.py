@@ -1,4 +1,4 @@
-"""The data of a run as MLflow's inputs: which set, how many images, and the hash that data.dvc pins."""
+"""The data sets of a run as MLflow inputs: name, shape, and the hash that data.dvc pins."""
 
 import json
 from collections.abc import Mapping
@@ -6,31 +6,32 @@ from collections.abc import Mapping
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from pipeline.core.config import Data, without_passwords
+from pipeline.core.config import Data
+from pipeline.core.text import redact
 from pipeline.data.images import LabelledImages
 
-# What a data set was used for.
+# Contexts of a data set.
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
 def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> list[DatasetInput]:
-    """The sets by what they are used for, as `training`.
+    """MLflow inputs of these sets by context, as `training`.
 
-    Their digest is DVC's MD5 of data/, of which they are parts: MLflow's own would cover the first few images only.
+    Their digest is DVC's MD5 of data/. MLflow's own digest would cover the first few images only.
     """
-    places = [data.path] if data.files is None else list(data.sources)
-    source = without_passwords(json.dumps({"path": "data", "sources": places}))
+    sources = [data.path] if data.files is None else list(data.sources)
+    source = redact(json.dumps({"path": "data", "sources": sources}))
     return [
         DatasetInput(
-            Dataset(f"{data.name} {use}", data_md5, "dvc", source, _schema(images), _profile(images)),
-            [InputTag(MLFLOW_DATASET_CONTEXT, use)],
+            Dataset(f"{data.name} {context}", data_md5, "dvc", source, _schema(images), _profile(images)),
+            [InputTag(MLFLOW_DATASET_CONTEXT, context)],
         )
-        for use, images in sets.items()
+        for context, images in sets.items()
     ]
 
 
 def _schema(images: LabelledImages) -> str:
-    """As MLflow describes a NumPy data set."""
+    """The schema of a NumPy data set in MLflow's form."""
     arrays = {"features": images.images, "targets": images.labels}
     return json.dumps(
         {

@@ -1,4 +1,4 @@
-"""What Git says of the code that runs."""
+"""The Git commit of the running code, and what differs from it."""
 
 import os
 import shutil
@@ -8,61 +8,61 @@ from tempfile import TemporaryDirectory
 
 from pipeline.core.paths import ROOT
 
-# Whatever the user's settings are: `git apply` reads no other.
+# `git apply` reads this form only, and the user's settings may ask for another one.
 SETTINGS = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.relative=false")
 PLAIN_DIFF = (*SETTINGS, "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv")
 CODE = ("pipeline", "conf", "hydra_plugins")
-MOST_BYTES = 1_000_000  # of a file that Git does not track and that the diff has
+MAX_BYTES = 1_000_000  # of an untracked file in the diff
 
 
 def commit() -> str | None:
     """The commit, or None where there is no Git or no repository."""
-    told = _ask("rev-parse", "HEAD")
-    return told.decode().strip() if told else None
+    output = _git("rev-parse", "HEAD")
+    return output.decode().strip() if output else None
 
 
 def dirty() -> bool:
-    """Whether a file differs from the commit, or is not tracked."""
-    return bool(_ask("status", "--porcelain"))
+    """Whether a file differs from the commit or is untracked."""
+    return bool(_git("status", "--porcelain"))
 
 
 def diff() -> bytes:
-    """What `git apply` needs to make the commit's files those of here, files that Git does not track yet included.
+    """The difference between the commit and the working tree, for `git apply`.
 
-    Of those only what is in the folders of code and settings, up to a megabyte each: a `.env` is nobody else's affair.
+    It includes untracked files of up to a megabyte in the folders of code and settings. Others may be private.
     """
     if commit() is None:
         return b""
-    untracked = (_ask("ls-files", "-z", "--others", "--exclude-standard", "--", *CODE) or b"").split(b"\0")
-    small = [name for name in untracked if name and _size(name) <= MOST_BYTES]
-    where = _ask("rev-parse", "--git-path", "index") or b""
-    # In an index of its own, so that the user's stays as it is; "intent to add" writes no objects.
+    untracked = (_git("ls-files", "-z", "--others", "--exclude-standard", "--", *CODE) or b"").split(b"\0")
+    small = [name for name in untracked if name and _size(name) <= MAX_BYTES]
+    index_path = _git("rev-parse", "--git-path", "index") or b""
+    # With a copy of the index, so that the user's does not change. "Intent to add" writes no objects.
     with TemporaryDirectory(prefix="index-") as folder:
         index = Path(folder) / "index"
-        shutil.copyfile(ROOT / os.fsdecode(where.strip()), index)
-        _ask(
+        shutil.copyfile(ROOT / os.fsdecode(index_path.strip()), index)
+        _git(
             "add",
             "--intent-to-add",
             "--pathspec-from-file=-",
             "--pathspec-file-nul",
-            given=b"\0".join(small),
+            stdin=b"\0".join(small),
             index=index,
         )
-        return _ask(*PLAIN_DIFF, "HEAD", index=index) or b""
+        return _git(*PLAIN_DIFF, "HEAD", index=index) or b""
 
 
 def _size(name: bytes) -> int:
     try:
         return (ROOT / os.fsdecode(name)).lstat().st_size
-    except OSError:  # it has gone meanwhile
+    except OSError:  # it was deleted meanwhile
         return 0
 
 
-def _ask(*words: str, given: bytes = b"", index: Path | None = None) -> bytes | None:
-    """Git's answer, or None where it has none."""
-    environment = {**os.environ, **({"GIT_INDEX_FILE": str(index)} if index else {})}
+def _git(*words: str, stdin: bytes = b"", index: Path | None = None) -> bytes | None:
+    """The output of a Git command, or None where it fails."""
+    env = {**os.environ, **({"GIT_INDEX_FILE": str(index)} if index else {})}
     try:
-        done = subprocess.run(["git", *words], cwd=ROOT, env=environment, input=given, capture_output=True, check=True)
+        done = subprocess.run(["git", *words], cwd=ROOT, env=env, input=stdin, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout

@@ -1,4 +1,4 @@
-"""Runs whose process is gone: a process that is killed, or a machine that stops, leaves them RUNNING for ever."""
+"""Close runs of processes that have exited: a kill, or a machine that stops, leaves them RUNNING for ever."""
 
 import functools
 import hashlib
@@ -10,22 +10,22 @@ from pathlib import Path
 from mlflow.entities import Run, RunStatus
 
 from pipeline.tracking import queries
-from pipeline.tracking.store import Store, telling
+from pipeline.tracking.store import Store
 
 TAG = "process"
-UNEXPLAINED = "killed: its process ended without a word"
+KILLED = "killed: its process has exited without ending the run"
 RUNNING = "attributes.status = 'RUNNING'"
-RANDOM = 1 << 40  # the bit that Python's uuid sets in an address of its own invention, where there is no network card
+RANDOM_ADDRESS = 1 << 40  # a bit that Python's uuid sets in a random address, where there is no network card
 
 
 @functools.cache
-def own() -> str:
-    """This process, as tag `process`: its machine, that one's start, its namespace, its number and its own start."""
+def this_process() -> str:
+    """This process as tag `process`: machine, boot, pid namespace, pid and start time."""
     return " ".join([_machine(), _boot(), _namespace(), str(os.getpid()), _started(os.getpid()) or "?"])
 
 
-def is_gone(process: str) -> bool:
-    """Whether a process is known to have ended; another machine's, or another container's, never is."""
+def has_exited(process: str) -> bool:
+    """Whether a process is known to have exited. Nothing is known of another machine or container."""
     try:
         machine, boot, namespace, number, started = process.split(" ")
     except ValueError:
@@ -40,52 +40,50 @@ def is_gone(process: str) -> bool:
     return now is None or started not in (now, "?")
 
 
-def is_at_work(process: str) -> bool:
-    """Whether a process of this machine is known to be there still."""
-    here, there = own().split(" "), process.split(" ")
-    return here[:3] == there[:3] and not is_gone(process)
+def is_running(process: str) -> bool:
+    """Whether a process is known to run on this machine."""
+    return this_process().split(" ")[:3] == process.split(" ")[:3] and not has_exited(process)
 
 
 @functools.cache
-def close_orphans_of_before(store: Store) -> None:
-    """End what other processes have left, once for all jobs of this one."""
+def close_orphans_once(store: Store) -> None:
+    """Close orphans, once for all jobs of this process."""
     close_orphans(store)
 
 
 def close_orphans(store: Store) -> None:
-    """End the experiment's RUNNING runs whose process is gone as KILLED."""
-    for run in queries.runs(store, RUNNING):
-        if TAG in run.data.tags and is_gone(run.data.tags[TAG]):
-            _end(store, run, RunStatus.KILLED, UNEXPLAINED)
+    """End the experiment's RUNNING runs whose process has exited as KILLED."""
+    for run in queries.search_runs(store, RUNNING):
+        if TAG in run.data.tags and has_exited(run.data.tags[TAG]):
+            _end(store, run, RunStatus.KILLED, KILLED)
 
 
-def end_as_failed(store: Store, folder: str, reason: str) -> None:
-    """End the run of the job in that folder, if it is RUNNING: its process died and cannot do so itself."""
-    for run in queries.runs(store, RUNNING):
+def mark_failed(store: Store, folder: str, reason: str) -> None:
+    """End the RUNNING run of the job in that folder as FAILED: its process has died."""
+    for run in queries.search_runs(store, RUNNING):
         if run.data.tags.get("output_dir") == folder:
             _end(store, run, RunStatus.FAILED, reason)
 
 
 def _end(store: Store, run: Run, status: int, reason: str) -> None:
-    with telling(store.uri):
-        store.client.set_tag(run.info.run_id, "failure", reason)
-        store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
+    store.client.set_tag(run.info.run_id, "failure", reason)
+    store.client.set_terminated(run.info.run_id, RunStatus.to_string(status))
 
 
 def _machine() -> str:
-    """A name that no two machines should share, and that tells a stranger nothing."""
-    card = "" if uuid.getnode() & RANDOM else str(uuid.getnode())
-    known = [socket.gethostname(), _read("/etc/machine-id"), card]
-    return hashlib.sha256(" ".join(known).encode()).hexdigest()[:12]
+    """A hash that identifies this machine and reveals nothing about it."""
+    card = "" if uuid.getnode() & RANDOM_ADDRESS else str(uuid.getnode())
+    names = [socket.gethostname(), _read("/etc/machine-id"), card]
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
 
 
 def _boot() -> str:
-    """Another one after each start of a Linux machine."""
+    """An id that Linux renews at each boot."""
     return _read("/proc/sys/kernel/random/boot_id") or "?"
 
 
 def _namespace() -> str:
-    """A container's processes have numbers of their own."""
+    """The pid namespace: pids of containers are their own."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -93,7 +91,7 @@ def _namespace() -> str:
 
 
 def _started(number: int) -> str | None:
-    """When a living process started, in the system's ticks and not by its clock, which may be set; "?" if unknown."""
+    """When a running process started, in ticks since boot, as the clock may be set; "?" if unknown, None if exited."""
     if Path("/proc/self/stat").is_file():
         fields = _read(f"/proc/{number}/stat").rpartition(")")[2].split()
         return fields[19] if fields and fields[0] != "Z" else None
@@ -102,7 +100,7 @@ def _started(number: int) -> str | None:
     except ProcessLookupError:
         return None
     except OSError:
-        pass  # somebody else's
+        pass  # another user's process
     return "?"
 
 

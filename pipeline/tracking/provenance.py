@@ -1,4 +1,4 @@
-"""Which data, which code, which settings: the tags by which a run is found again, and the files that tell the rest."""
+"""Which data, code and settings made a run: tags for queries, and files for everything else."""
 
 import dataclasses
 import functools
@@ -14,21 +14,22 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 from omegaconf import OmegaConf
 
 from pipeline.core.atomic import sha256
-from pipeline.core.config import Config, config_hash, without_passwords
+from pipeline.core.config import Config, config_hash
 from pipeline.core.errors import UserError
 from pipeline.core.job_context import JobContext
 from pipeline.core.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
+from pipeline.core.text import redact
 from pipeline.tracking import git, processes
 
-FOLDER = "provenance"  # of a run's artifacts
+FOLDER = "provenance"  # among the artifacts of a run
 DIFF = "git.diff"
 MAX_NAME = 250  # characters of a run's name: PostgreSQL takes no more
 
 
-def of_job(config: Config, context: JobContext, data_md5: str) -> dict[str, str]:
+def job_tags(config: Config, context: JobContext, data_md5: str) -> dict[str, str]:
     """Tags of a training run."""
     tags = {
-        **of_process(context.name, data_md5),
+        **process_tags(context.name, data_md5),
         "config.hash": config_hash(config),
         "output_dir": str(context.output_dir),
     }
@@ -41,30 +42,30 @@ def of_job(config: Config, context: JobContext, data_md5: str) -> dict[str, str]
     return tags
 
 
-def of_process(job: str, data_md5: str) -> dict[str, str]:
-    """What holds for all runs of this process, as tags: MLflow's own come first, which its UI shows."""
+def process_tags(command: str, data_md5: str) -> dict[str, str]:
+    """Tags of all runs of this process; first those that MLflow's UI shows."""
     return {
         MLFLOW_USER: _user(),
-        MLFLOW_SOURCE_NAME: f"pipeline.{job}",
+        MLFLOW_SOURCE_NAME: f"pipeline.{command}",
         "data.md5": data_md5,
         "code.hash": code_hash(),
-        processes.TAG: processes.own(),
+        processes.TAG: processes.this_process(),
         **({"dvc.lock": sha256(DVC_LOCK)} if DVC_LOCK.is_file() else {}),
         **_git(),
     }
 
 
-def composed(config: Config) -> str:
-    """The configuration that conf/ and the command line composed to, as YAML, without passwords of URLs."""
-    return without_passwords(OmegaConf.to_yaml(dataclasses.asdict(config)))
+def config_yaml(config: Config) -> str:
+    """The composed configuration as YAML, without credentials of URLs."""
+    return redact(OmegaConf.to_yaml(dataclasses.asdict(config)))
 
 
-def files() -> Path:
-    """The folder with what is the same for all runs of this process: the dependencies' lock and Git's diff, if any."""
+def provenance_files() -> Path:
+    """The folder with files of all runs of this process: the lock of the dependencies, and Git's diff if any."""
     return Path(_files().name) / FOLDER
 
 
-@functools.cache  # as the code is: what a process began with
+@functools.cache  # the code that runs is that of the process's start
 def _files() -> "TemporaryDirectory[str]":
     temporary = TemporaryDirectory(prefix="provenance-")
     folder = Path(temporary.name) / FOLDER
@@ -76,7 +77,7 @@ def _files() -> "TemporaryDirectory[str]":
     return temporary
 
 
-@functools.cache  # the code that runs is the one that this process began with
+@functools.cache  # the code that runs is that of the process's start
 def code_hash() -> str:
     """SHA-256 of the Python files of this project that stage train depends on, as dvc.yaml lists them."""
     try:
@@ -98,18 +99,18 @@ def run_name(config: Config, context: JobContext) -> str:
         item for item in overrides if item.split("=")[0] not in shown and not item.startswith(("tracking", "sweep."))
     ]
     words = [f"lr={config.train.learning_rate:g}", f"batch={config.train.batch_size}", *others]
-    name = " ".join(map(without_passwords, words))
+    name = " ".join(map(redact, words))
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have a number and no name
+    except (OSError, KeyError):  # a user in a container may have no name
         return str(os.getuid())
 
 
-@functools.cache  # the code that runs is the one that this process began with
+@functools.cache  # the code that runs is that of the process's start
 def _git() -> dict[str, str]:
     commit = git.commit()
     if commit is None:

@@ -1,78 +1,79 @@
-"""How long a store that does not answer is asked again: for ever while there is training, and then for a minute."""
+"""Retry policy for MLflow: no deadline while training, 60 s once we only wait."""
 
-import itertools
 import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-SECONDS = 60.0  # enough for a server to start again
-PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts, the last one again and again
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+
+from pipeline.core.errors import StoreError
+
+SECONDS = 60.0  # enough for a server to restart
+MAX_PAUSE = 4.0  # seconds between attempts
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-class _Patience:
-    """Of this process."""
+class _State:
+    """The state of this process."""
 
-    def __init__(self) -> None:
-        self.waiting: float | None = None  # since when nothing else is done, by the clock of `time.monotonic`
-        self.silent = False  # the store
-
-    def allows(self, reason: str) -> bool:
-        """Whether to ask again a store that has not answered; its silence is told once."""
-        if not self.silent:
-            self.silent = True
-            log.warning("the MLflow store does not answer (%s): what is to be written to it waits", reason)
-        return self.waiting is None or time.monotonic() - self.waiting < SECONDS
+    waiting_since: float | None = None  # since when there is nothing else to do, by time.monotonic
+    outage_logged = False
 
 
-_patience = _Patience()
+def training_begins() -> None:
+    """There is other work to do: retry without a deadline."""
+    _State.waiting_since = None
 
 
-def train() -> None:
-    """There is something else to do than to wait."""
-    _patience.waiting = None
+def only_waiting() -> None:
+    """There is no other work to do: give up after 60 s."""
+    if _State.waiting_since is None:
+        _State.waiting_since = time.monotonic()
 
 
-def wait() -> None:
-    """There is nothing else to do."""
-    if _patience.waiting is None:
-        _patience.waiting = time.monotonic()
-
-
-def until_answered(write: Callable[[], T]) -> T:
-    """Write to a store, or ask it, again and again while it does not answer and patience lasts.
+def until_answered(request: Callable[[], T]) -> T:
+    """Make a request, and retry it while the store does not answer.
 
     Raises:
-        Exception: what the last attempt raised.
+        Exception: the error of the last attempt.
     """
-    from pipeline.tracking import store_errors  # imports MLflow, which Hydra would load for every command
-
-    for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
-        try:
-            answer = write()
-        except Exception as error:
-            if not store_errors.passing(error) or not _patience.allows(store_errors.reason(error)):
-                raise
-            time.sleep(pause)
-        else:
-            _patience.waiting, _patience.silent = None, False
-            return answer
-    raise AssertionError("the pauses do not end")
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, StoreError) and error.transient),
+        wait=wait_exponential(multiplier=0.5, max=MAX_PAUSE),
+        stop=_is_over,
+        before_sleep=_log_outage,
+        reraise=True,
+    )
+    answer = retrying(request)
+    _State.waiting_since, _State.outage_logged = None, False
+    return answer
 
 
-def ask(question: Callable[[], T]) -> T:
-    """The answer that has to be known before anything else is done.
+def call(request: Callable[[], T]) -> T:
+    """Make a request whose answer is needed before anything else can be done.
 
     Raises:
-        Exception: as `until_answered`.
+        Exception: as until_answered.
     """
 
     def waiting() -> T:
-        wait()
-        return question()
+        only_waiting()
+        return request()
 
     return until_answered(waiting)
+
+
+def _is_over(_: RetryCallState) -> bool:
+    return _State.waiting_since is not None and time.monotonic() - _State.waiting_since >= SECONDS
+
+
+def _log_outage(state: RetryCallState) -> None:
+    """Log once that the store does not answer."""
+    error = state.outcome.exception() if state.outcome else None
+    if not _State.outage_logged and isinstance(error, StoreError):
+        _State.outage_logged = True
+        log.warning("the MLflow store does not answer (%s): what is to be uploaded waits", error.reason)

@@ -1,4 +1,4 @@
-"""One training run in MLflow: opened, written in batches beside the training, and never left RUNNING."""
+"""An MLflow run: started, uploaded in the background, and never left RUNNING."""
 
 import os
 import shutil
@@ -8,126 +8,142 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from mlflow.entities import DatasetInput
 
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Config, params, without_passwords
+from pipeline.core.config import Config, params
 from pipeline.core.errors import Diverged, Stopped, StoreError, Unwritten
 from pipeline.core.job_context import JobContext
-from pipeline.tracking import processes, provenance, store_errors, upload_queue
-from pipeline.tracking.journal import Entry, Journal
+from pipeline.core.text import redact
+from pipeline.tracking import processes, provenance, upload_queue
+from pipeline.tracking.journal import Journal
 from pipeline.tracking.logged_model import SavedModel
-from pipeline.tracking.operations import Writer
+from pipeline.tracking.operations import (
+    CreateRun,
+    EndRun,
+    FindRun,
+    FirstOperation,
+    LogArtifacts,
+    LogBatch,
+    LogImage,
+    LogInputs,
+    LogModel,
+    MetricPoint,
+    Operation,
+    Replayer,
+)
 from pipeline.tracking.store import Store
-from pipeline.tracking.upload_queue import Lane
+from pipeline.tracking.store_errors import short_reason
+from pipeline.tracking.upload_queue import UploadQueue
 
 FLUSH_SECONDS = 3  # often enough to watch a run in the UI, seldom enough to cost nothing
 
 
 class Run:
-    """A run to write into. Calls do not wait for the store, which gets what they write in their order.
+    """An MLflow run. Calls return at once; a background queue uploads them in order.
 
-    All of it is in a journal in the output folder until the store has it. Metrics and tags gather until the next flush.
+    A journal in the output folder holds all of them until the store has them. Metrics and tags gather until the next
+    flush.
     """
 
-    def __init__(self, store: Store, experiment: str, output: Path, first: Entry) -> None:
-        """The first entry is to create the run, or to find it."""
-        self._told = without_passwords(store.uri)
-        self._journal = Journal.begin(output)
-        self._writer = Writer(store, self._journal)
-        self._lane = Lane(store.uri, self._unwritten)
-        self._metrics: list[tuple[str, float, int, int]] = []
+    def __init__(self, store: Store, output: Path, first: FirstOperation) -> None:
+        self._display_uri = store.display_uri
+        self._journal = Journal.create(output)
+        self._replayer = Replayer(store, self._journal.folder, self._journal.key)
+        self._queue = UploadQueue(store.uri, self._not_uploaded)
+        self._metrics: list[MetricPoint] = []
         self._tags: dict[str, str] = {}
-        self._flushed = time.monotonic()
+        self._last_flush = time.monotonic()
         self._images = 0
-        self._created = first["write"] == "create"
+        self._created = isinstance(first, CreateRun)
         self._finished = False
-        self.written = self._lane.written
-        self.wait = self._lane.wait  # raises Unwritten
-        begun = {**first, "uri": self._told, "experiment": experiment, "process": processes.own()}
-        self._journal.add(begun)
-        self._lane.post(partial(self._writer.write, begun))
+        self.is_uploaded = self._queue.is_empty
+        self.wait = self._queue.wait  # raises Unwritten
+        self._journal.add(first)
+        self._queue.submit(partial(self._replayer.apply, first))
 
     @property
     def id(self) -> str:
-        """The run's id, once the run is written."""
-        return self._writer.run_id
+        """The run's id, once the store has created the run."""
+        return self._replayer.run_id
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Note metrics of a step; they reach the store within a few seconds.
+        """Log metrics of a step; they reach the store within a few seconds.
 
         Raises:
-            StoreError: the store has refused to begin the run.
+            StoreError: the store has refused to create the run.
         """
-        refused = self._lane.failure
-        if refused is not None and not self.id:
-            self._lane.told = True
+        failure = self._queue.failure
+        if failure is not None and not self.id:
+            self._queue.reported = True
+            reason = short_reason(failure)
             raise StoreError(
-                f"the MLflow store {self._told} begins no run ({store_errors.reason(refused)})"
-            ) from refused
-        self._metrics += _metrics(values, step)
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+                f"the MLflow store {self._display_uri} creates no run ({reason})", reason=reason
+            ) from failure
+        self._metrics += _points(values, step)
+        if time.monotonic() - self._last_flush > FLUSH_SECONDS:
             self.flush()
 
     def set_tags(self, values: Mapping[str, str]) -> None:
-        """Note tags."""
+        """Set tags."""
         self._tags |= values
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Upload the metrics and tags that have gathered."""
         metrics, tags = self._metrics, self._tags
         self._metrics, self._tags = [], {}
-        self._flushed = time.monotonic()
+        self._last_flush = time.monotonic()
         if metrics or tags:
-            self._post({"write": "batch", "metrics": metrics, "tags": tags})
+            self._submit(LogBatch(metrics, tags))
 
     def log_inputs(self, datasets: Sequence[DatasetInput]) -> None:
-        """Note which data the run uses."""
-        told = [{"dataset": dict(each.dataset), "tags": {tag.key: tag.value for tag in each.tags}} for each in datasets]
-        self._post({"write": "inputs", "datasets": told})
+        """Log which data sets the run uses."""
+        items = [
+            {"dataset": dict(item.dataset), "tags": {tag.key: tag.value for tag in item.tags}} for item in datasets
+        ]
+        self._submit(LogInputs(items))
 
     def log_image(self, key: str, image: npt.NDArray[np.uint8], step: int) -> None:
-        """Add an RGB image, uint8 (height, width, 3), to the series that the UI slides through."""
-        folder = self._journal.place()
+        """Log an RGB image, uint8 (height, width, 3), of the series that the UI slides through."""
+        folder = self._journal.new_files_dir()
         np.save(folder / "image.npy", image)
-        which = {"key": key, "step": step, "time": _now(), "uuid": uuid.uuid4().hex, "first": not self._images}
+        first = not self._images
         self._images += 1
-        self._post({"write": "image", "files": folder.name, **which})
+        self._submit(LogImage(folder.name, key, step, _now_ms(), uuid.uuid4().hex, first))
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Keep a copy of the file as it is now, in a folder of the run's."""
-        place = self._journal.place()
-        shutil.copyfile(path, place / path.name)
-        self._post({"write": "files", "files": place.name, "to": folder})
+        """Log a copy of the file, made now, in a folder of the run."""
+        copies = self._journal.new_files_dir()
+        shutil.copyfile(path, copies / path.name)
+        self._submit(LogArtifacts(copies.name, folder))
 
     def log_artifacts(self, folder: Path) -> None:
-        """Keep a copy of the folder, under its name."""
-        place = self._journal.place()
-        shutil.copytree(folder, place, dirs_exist_ok=True)
-        self._post({"write": "files", "files": place.name, "to": folder.name})
+        """Log a copy of the folder, made now, under its name."""
+        copies = self._journal.new_files_dir()
+        shutil.copytree(folder, copies, dirs_exist_ok=True)
+        self._submit(LogArtifacts(copies.name, folder.name))
 
     def log_text(self, text: str, path: str) -> None:
-        """Keep a text as a file."""
-        place = self._journal.place()
-        where = Path(path)
-        (place / where.name).write_text(text, encoding="utf-8")
-        self._post({"write": "files", "files": place.name, "to": "" if where.parent == Path() else str(where.parent)})
+        """Log a text as a file."""
+        copies = self._journal.new_files_dir()
+        target = Path(path)
+        (copies / target.name).write_text(text, encoding="utf-8")
+        self._submit(LogArtifacts(copies.name, "" if target.parent == Path() else str(target.parent)))
 
-    def log_model(self, saved: SavedModel, figures: Mapping[str, float]) -> None:
-        """Keep the model. The figures are metrics of both, model and run."""
-        place = self._journal.place()
-        saved.save(place / "model")
-        self._post({"write": "model", "files": f"{place.name}/model", "metrics": _metrics(figures, 0)})
+    def log_model(self, saved: SavedModel, metrics: Mapping[str, float]) -> None:
+        """Log the model, and metrics of both model and run."""
+        folder = self._journal.new_files_dir()
+        saved.save(folder / "model")
+        self._submit(LogModel(f"{folder.name}/model", _points(metrics, 0)))
 
     def end(self, error: BaseException | None = None) -> None:
-        """Write what is left and end the run: FINISHED, FAILED by an exception, or KILLED where it was stopped.
+        """End the run: FINISHED, FAILED by an exception, or KILLED where it was stopped.
 
-        It ends as FAILED, too, where the store refuses to have it written. Once the store has a FINISHED run,
-        the file `run_id` in the output folder names it.
+        It also ends as FAILED where the store refuses one of its operations. Once the store has a FINISHED run, the
+        file `run_id` in the output folder names it.
         """
         try:
             self.flush()
@@ -140,69 +156,68 @@ class Run:
     def _end(self, error: BaseException | None) -> None:
         self._finished = error is None
         try:
-            self._post({"write": "end", "time": _now(), **Ending.by(error)._asdict()})
+            self._submit(EndRun(_now_ms(), *status_and_failure(error)))
         finally:
             self.close()
 
     def close(self) -> None:
-        """Write what is left: nothing more will be."""
+        """Upload what has gathered. The run cannot be used any more."""
         try:
             self.flush()
         finally:
-            self._lane.end(self._close)
+            self._queue.submit_last(self._clean_up)
 
-    def _post(self, entry: Entry) -> None:
+    def _submit(self, operation: Operation) -> None:
         try:
-            self._journal.add(entry)
+            self._journal.add(operation)
         finally:  # the store may have room where this disk has none
-            self._lane.post(partial(self._writer.write, entry))
+            self._queue.submit(partial(self._replayer.apply, operation))
 
-    def _unwritten(self, failure: Exception) -> Unwritten:
-        where = os.path.relpath(self._journal.output)
+    def _not_uploaded(self, failure: Exception) -> Unwritten:
         return Unwritten(
-            f"the run could not be written to {self._told} ({store_errors.reason(failure)}): when the store is mended, "
-            f"`python -m pipeline.upload {where}` writes it"
+            f"the run could not be uploaded to {self._display_uri} ({short_reason(failure)}): once the store works, "
+            f"`python -m pipeline.upload {os.path.relpath(self._journal.output)}` uploads it"
         )
 
-    def _close(self, failure: Exception | None) -> None:
+    def _clean_up(self, failure: Exception | None) -> None:
         if failure is None:
             if self._finished:
-                write_text(self._journal.output / "run_id", f"{self.id}\n")
-            self._journal.discard()
-        elif self._created and self.id and not store_errors.passing(failure):
-            with suppress(Exception):  # the journal has it all
-                self._writer.fail(store_errors.reason(failure))
+                write_run_id(self._journal.output, self.id)
+            self._journal.delete()
+        elif self._created and self.id and not (isinstance(failure, StoreError) and failure.transient):
+            with suppress(Exception):  # the journal has everything
+                self._replayer.fail(short_reason(failure))
 
 
-class Ending(NamedTuple):
-    """The status in which a run ends, and why it is not FINISHED."""
+def write_run_id(output: Path, run_id: str) -> None:
+    """Name the run that made the model in an output folder."""
+    write_text(output / "run_id", f"{run_id}\n")
 
-    status: str = "FINISHED"
-    failure: str = ""
 
-    @classmethod
-    def by(cls, error: BaseException | None) -> "Ending":
-        """FINISHED by no error, FAILED by an exception, KILLED where it was ended from outside."""
-        if error is None:
-            return cls()
-        told = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
-        failed = isinstance(error, Exception) and not isinstance(error, Stopped)
-        return cls("FAILED" if failed else "KILLED", without_passwords(told))
+def status_and_failure(error: BaseException | None) -> tuple[str, str]:
+    """The final status of a run and its tag `failure`: FAILED by an exception, KILLED where it was stopped."""
+    if error is None:
+        return "FINISHED", ""
+    failure = "diverged" if isinstance(error, Diverged) else str(error) or type(error).__name__
+    failed = isinstance(error, Exception) and not isinstance(error, Stopped)
+    return "FAILED" if failed else "KILLED", redact(failure)
 
 
 def start_run(store: Store, config: Config, context: JobContext, data_md5: str) -> Run:
     """Start a run with its params, tags and provenance. The caller must end it."""
-    first = {
-        "write": "create",
-        "name": provenance.run_name(config, context),
-        "start": _now(),
-        "tags": provenance.of_job(config, context, data_md5),
-        "params": params(config),
-    }
-    run = Run(store, config.tracking.experiment, context.output_dir, first)
+    first = CreateRun(
+        uri=store.display_uri,
+        experiment=config.tracking.experiment,
+        process=processes.this_process(),
+        name=provenance.run_name(config, context),
+        start=_now_ms(),
+        tags=provenance.job_tags(config, context, data_md5),
+        params=params(config),
+    )
+    run = Run(store, context.output_dir, first)
     try:
-        run.log_text(provenance.composed(config), f"{provenance.FOLDER}/config.yaml")
-        run.log_artifacts(provenance.files())
+        run.log_text(provenance.config_yaml(config), f"{provenance.FOLDER}/config.yaml")
+        run.log_artifacts(provenance.provenance_files())
     except BaseException as error:
         with suppress(OSError):  # of a full disk, which may be the error itself
             run.end(error)
@@ -212,24 +227,25 @@ def start_run(store: Store, config: Config, context: JobContext, data_md5: str) 
 
 @contextmanager
 def resume_run(store: Store, experiment: str, output: Path, run_id: str) -> Iterator[Run]:
-    """A run of the store, to be written into once more, and written when the context ends.
+    """Add to a run of the store. All of it is uploaded when the context ends.
 
     Raises:
-        Unwritten: the store has not got all of it, which is kept in the output folder.
+        Unwritten: the store has not taken everything. The journal in the output folder keeps it.
     """
+    first = FindRun(store.display_uri, experiment, processes.this_process(), run_id)
     try:
-        with closing(Run(store, experiment, output, {"write": "find", "run_id": run_id})) as run:
+        with closing(Run(store, output, first)) as run:
             yield run
         run.wait()
     finally:
-        upload_queue.drain()  # or Python, at its end, waits without end for a store that does not answer
+        upload_queue.flush_all()  # else Python, at its end, waits without end for a store that does not answer
 
 
-def _metrics(values: Mapping[str, float], step: int) -> list[tuple[str, float, int, int]]:
-    now = _now()
+def _points(values: Mapping[str, float], step: int) -> list[MetricPoint]:
+    now = _now_ms()
     return [(name, float(value), now, step) for name, value in values.items()]
 
 
-def _now() -> int:
-    """Milliseconds, as MLflow has them."""
+def _now_ms() -> int:
+    """Now in milliseconds, MLflow's unit."""
     return time.time_ns() // 1_000_000

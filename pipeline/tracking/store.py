@@ -1,51 +1,78 @@
-"""The MLflow store: where it is, made ready once, and the experiment in it."""
+"""The MLflow store: its address, its one-time set-up, and the experiment in it."""
 
+import functools
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.core.atomic import writing
-from pipeline.core.config import Tracking, without_passwords
-from pipeline.core.errors import StoreError, UserError
+from pipeline.core.atomic import atomic_write
+from pipeline.core.config import Tracking
+from pipeline.core.errors import UserError
 from pipeline.core.paths import home
-from pipeline.tracking import GIVEN_URI, store_errors
+from pipeline.core.text import redact
+from pipeline.tracking import ENVIRONMENT_URI
+from pipeline.tracking.store_errors import store_errors
 
 SQLITE = "sqlite:///"
-MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy takes it for parameters, MLflow for a letter
+MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy reads parameters there, MLflow a character
+
+
+class Client:
+    """MlflowClient, but every failure of a method is a StoreError."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        with store_errors(uri):
+            self._client = MlflowClient(uri)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """The method of MlflowClient."""
+        method = getattr(self._client, name)
+
+        @functools.wraps(method)
+        def call(*args: Any, **options: Any) -> Any:
+            with store_errors(self.uri):
+                return method(*args, **options)
+
+        return call
 
 
 @dataclass(frozen=True)
 class Store:
     """An open store and the experiment that runs go to."""
 
-    client: MlflowClient = field(compare=False)
+    client: Client = field(compare=False)
     uri: str
     experiment_id: str
 
+    @property
+    def display_uri(self) -> str:
+        """The address without credentials."""
+        return redact(self.uri)
 
-_opened: dict[tuple[str, str], Store] = {}  # by address and experiment
+
+_connected: dict[tuple[str, str], Store] = {}  # by address and experiment
 
 
 def uri(tracking: Tracking) -> str:
-    """MLFLOW_TRACKING_URI where it is set, else the configured one; relative sqlite paths are under the project.
+    """MLFLOW_TRACKING_URI where it is set, else the configured one; relative sqlite paths are below the project.
 
     Raises:
-        UserError: MLflow would read the path of a sqlite file as another one.
+        UserError: MLflow would read the path of a sqlite file as another path.
     """
-    where = GIVEN_URI or tracking.uri
-    path = where.removeprefix(SQLITE)
-    if path == where:
-        return where
+    address = ENVIRONMENT_URI or tracking.uri
+    path = address.removeprefix(SQLITE)
+    if path == address:
+        return address
     file = str(home() / path)
     if misread := MISREAD.search(file):
         raise UserError(
@@ -55,124 +82,106 @@ def uri(tracking: Tracking) -> str:
     return f"{SQLITE}{file}"
 
 
-def exists(tracking: Tracking) -> bool:
-    """Whether there is a store; of what is no sqlite file that is not known.
+def exists(address: str) -> bool:
+    """Whether there is a store. Only a sqlite file can be missing.
 
     Raises:
-        OSError: the file may not be read.
+        StoreError: the file cannot be read.
     """
-    where = uri(tracking)
-    path = Path(where.removeprefix(SQLITE))
-    if where.startswith(SQLITE) and path.is_file():
-        path.open("rb").close()  # where it may not be read, MLflow would try to for two minutes
-    return not where.startswith(SQLITE) or path.is_file()
+    path = Path(address.removeprefix(SQLITE))
+    if address.startswith(SQLITE) and path.is_file():
+        with store_errors(address):
+            path.open("rb").close()  # where this fails, MLflow would try for two minutes
+    return not address.startswith(SQLITE) or path.is_file()
 
 
 def has_experiment(tracking: Tracking) -> bool:
-    """Whether there is a store with the experiment in it; nothing is created. One that was opened is not asked again.
+    """Whether there is a store with the experiment in it. Creates nothing; does not ask a store that is connected.
 
     Raises:
         UserError: the store cannot be used.
     """
-    if (uri(tracking), tracking.experiment) in _opened:
+    address = uri(tracking)
+    if (address, tracking.experiment) in _connected:
         return True
-    if not exists(tracking):
+    if not exists(address):
         return False
-    client = look(tracking)
-    with telling(uri(tracking)):
-        return client.get_experiment_by_name(tracking.experiment) is not None
+    return open_existing(tracking).get_experiment_by_name(tracking.experiment) is not None
 
 
 def connect(tracking: Tracking) -> Store:
-    """Open the store, creating its tables and the experiment where they are missing.
+    """Open the store, and create its tables and the experiment where they are missing.
+
+    A store that this process has opened is not asked again: it may be away now.
 
     Raises:
         UserError: the store cannot be opened, or the experiment was deleted.
     """
-    where = uri(tracking)
-    mlflow.set_tracking_uri(where)
-    with telling(where), _alone(where):
-        if not exists(tracking):
-            _create(Path(where.removeprefix(SQLITE)))
-        client = MlflowClient(where)
-        return Store(client, where, _experiment(client, tracking.experiment, where))
+    address = uri(tracking)
+    mlflow.set_tracking_uri(address)
+    if (address, tracking.experiment) not in _connected:
+        _connected[address, tracking.experiment] = _connect(address, tracking.experiment)
+    return _connected[address, tracking.experiment]
 
 
-def connect_once(tracking: Tracking) -> Store:
-    """As `connect`, but a store that this process has opened before is not asked again: it may not answer now."""
-    where = uri(tracking)
-    mlflow.set_tracking_uri(where)
-    if (where, tracking.experiment) not in _opened:
-        _opened[where, tracking.experiment] = connect(tracking)
-    return _opened[where, tracking.experiment]
-
-
-def look(tracking: Tracking) -> MlflowClient:
-    """Open a store to look into it: nothing is created.
+def open_existing(tracking: Tracking) -> Client:
+    """Open a store for reading. Creates nothing.
 
     Raises:
-        UserError: there is none yet, or it cannot be opened.
+        UserError: there is no store yet, or it cannot be opened.
     """
-    where = uri(tracking)
-    if not exists(tracking):
-        raise UserError(f"there is no run yet in {without_passwords(where)}: run `dvc repro`")
-    mlflow.set_tracking_uri(where)
-    with telling(where):
-        client = MlflowClient(where)
-        client.search_experiments(max_results=1)
-        return client
+    address = uri(tracking)
+    if not exists(address):
+        raise UserError(f"there is no run yet in {redact(address)}: run `dvc repro`")
+    mlflow.set_tracking_uri(address)
+    client = Client(address)
+    client.search_experiments(max_results=1)
+    return client
 
 
-@contextmanager
-def telling(where: str) -> Iterator[None]:
-    """Tell in one line why the store cannot be used.
-
-    Raises:
-        StoreError: it cannot, for whatever reason MLflow or the system give.
-    """
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        raise StoreError(
-            f"the MLflow store {without_passwords(where)} cannot be used ({store_errors.reason(error)}): start it, "
-            "or choose another one with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI"
-        ) from error
+def _connect(address: str, experiment: str) -> Store:
+    with store_errors(address), _locked(address):
+        if not exists(address):
+            _create(Path(address.removeprefix(SQLITE)))
+        client = Client(address)
+        return Store(client, address, _experiment_id(client, experiment))
 
 
 def _create(path: Path) -> None:
-    """Make a new file's tables under another name: a process that is killed meanwhile leaves no half of a store."""
-    with writing(path) as temporary:
+    """Create a sqlite file with its tables under a temporary name: a kill leaves no file without all tables."""
+    with atomic_write(path) as temporary:
         MlflowClient(f"{SQLITE}{temporary}").search_experiments()
 
 
-def _experiment(client: MlflowClient, name: str, where: str) -> str:
-    """The experiment's id; a new one is created."""
+def _experiment_id(client: Client, name: str) -> str:
+    """The id of the experiment, which is created where it is missing."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        experiment = client.get_experiment(client.create_experiment(name, _artifacts(where, name)))
+        experiment = client.get_experiment(client.create_experiment(name, _artifact_location(client.uri, name)))
     if experiment.lifecycle_stage == "deleted":
         raise UserError(
             f"MLflow experiment {name!r} was deleted: restore it with `mlflow experiments restore "
             f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
         )
     location = local_file_uri_to_path(experiment.artifact_location)
-    if not where.startswith(SQLITE) and is_local_uri(experiment.artifact_location) and not Path(location).is_dir():
+    is_local = is_local_uri(experiment.artifact_location)
+    if not client.uri.startswith(SQLITE) and is_local and not Path(location).is_dir():
         raise UserError(
-            f"the MLflow store {without_passwords(where)} keeps the artifacts of experiment {name!r} in {location}, a "
-            "folder that is not on this machine: start it with `mlflow server --serve-artifacts` and choose another "
-            "tracking.experiment"
+            f"the MLflow store {redact(client.uri)} keeps the artifacts of experiment {name!r} in "
+            f"{location}, a folder that is not on this machine: start it with `mlflow server --serve-artifacts` and "
+            "choose another tracking.experiment"
         )
     return str(experiment.experiment_id)
 
 
-def _alone(where: str) -> AbstractContextManager[object]:
-    """Processes that start together on a new sqlite file would each create its tables, and leave it half made."""
-    return FileLock(f"{where.removeprefix(SQLITE)}.lock") if where.startswith(SQLITE) else nullcontext()
+def _locked(address: str) -> AbstractContextManager[object]:
+    """Lock a sqlite file: processes that start together would each create its tables, and leave it half made."""
+    return FileLock(f"{address.removeprefix(SQLITE)}.lock") if address.startswith(SQLITE) else nullcontext()
 
 
-def _artifacts(where: str, experiment: str) -> str | None:
-    """Beside a sqlite file; a server decides for itself."""
-    if not where.startswith(SQLITE):
+def _artifact_location(address: str, experiment: str) -> str | None:
+    """A folder beside a sqlite file; a server chooses the location itself."""
+    if not address.startswith(SQLITE):
         return None
-    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in experiment)
-    return (Path(where.removeprefix(SQLITE)).parent / "mlartifacts" / safe).as_uri()
+    safe = "".join(character if character.isalnum() or character in "-_." else "_" for character in experiment)
+    return (Path(address.removeprefix(SQLITE)).parent / "mlartifacts" / safe).as_uri()

@@ -1,4 +1,4 @@
-"""Writes to a store beside the training: a run's one after the other, those of different runs side by side."""
+"""Background uploads: in order within a run, in parallel across runs."""
 
 import itertools
 import logging
@@ -10,82 +10,82 @@ from typing import Any
 
 from pipeline.tracking import retry
 
-THREADS = 8  # for servers; MLflow keeps ten connections, of which the main thread uses one
-TOLD_EVERY = 30.0  # seconds, while a slow store is waited for
+THREADS = 8  # for servers; MLflow keeps ten connections, and the main thread uses one
+LOG_SECONDS = 30.0  # between lines while a slow store is waited for
 
 log = logging.getLogger(__name__)
 
-# One thread each, so that what is submitted is done in its order. Python ends only when all of it is done.
-_servers = [ThreadPoolExecutor(1, f"lane-{number}") for number in range(THREADS)]
-_turns = itertools.cycle(_servers)
-_sqlite = ThreadPoolExecutor(1, "lane-sqlite")  # which lets in one writer at a time
+# Executors of one thread each, which run what is submitted in order. Python ends only when all of it has run.
+_servers = [ThreadPoolExecutor(1, f"upload-{number}") for number in range(THREADS)]
+_next_server = itertools.cycle(_servers)
+_sqlite = ThreadPoolExecutor(1, "upload-sqlite")  # sqlite admits one writer at a time
 
 
-class Lane:
-    """The writes of one run. After one that failed for good only the last one is made."""
+class UploadQueue:
+    """The uploads of one run. After a failed upload only the last one runs."""
 
     def __init__(self, uri: str, explain: Callable[[Exception], Exception]) -> None:
-        """`explain` makes of a failure what is raised where somebody waits."""
-        retry.train()
+        """`explain` turns the failure of an upload into the exception that wait() raises."""
+        retry.training_begins()
         self._explain = explain
-        self._thread = _sqlite if uri.startswith("sqlite:") else next(_turns)
+        self._executor = _sqlite if uri.startswith("sqlite:") else next(_next_server)
         self._last: Future[None] | None = None
         self.failure: Exception | None = None  # the first one
-        self.left = 0  # writes
-        self.told = False  # of the failure
-        _open.append(self)
+        self.pending = 0  # uploads
+        self.reported = False  # whether the failure has been raised
+        _queues.append(self)
 
-    def post(self, write: Callable[[], Any]) -> None:
-        """Make this write soon, again and again while the store does not answer."""
-        self.left += 1
-        self._last = self._thread.submit(self._make, write)
+    def submit(self, upload: Callable[[], Any]) -> None:
+        """Run this upload soon, with retries while the store does not answer."""
+        self.pending += 1
+        self._last = self._executor.submit(self._run, upload)
 
-    def end(self, write: Callable[[Exception | None], None]) -> None:
-        """Make the last write, which is told why an earlier one failed."""
-        self._last = self._thread.submit(lambda: write(self.failure))
+    def submit_last(self, upload: Callable[[Exception | None], None]) -> None:
+        """Run the last upload, whose argument is the failure of an earlier one."""
+        self._last = self._executor.submit(lambda: upload(self.failure))
 
-    def written(self) -> bool:
-        """Whether no write waits any more."""
+    def is_empty(self) -> bool:
+        """Whether no upload is pending."""
         return self._last is None or self._last.done()
 
     def wait(self) -> None:
-        """Wait until no write waits any more.
+        """Wait until no upload is pending.
 
         Raises:
-            Exception: one has failed.
+            Exception: an upload failed.
         """
-        began = time.monotonic()
+        start = time.monotonic()
         while self._last is not None and not self._last.done():
-            retry.wait()
+            retry.only_waiting()
             wait_for([self._last], timeout=1)
-            if time.monotonic() - began > TOLD_EVERY:
-                began = time.monotonic()
-                log.info("%d writes to the MLflow store are left", sum(lane.left for lane in _open))
+            if time.monotonic() - start > LOG_SECONDS:
+                start = time.monotonic()
+                log.info("%d uploads to the MLflow store are pending", sum(queue.pending for queue in _queues))
         if self._last is not None:
             self._last.result()
         if self.failure is not None:
-            self.told = True
+            self.reported = True
             raise self._explain(self.failure) from self.failure
 
-    def _make(self, write: Callable[[], Any]) -> None:
+    def _run(self, upload: Callable[[], Any]) -> None:
         try:
             if self.failure is None:
-                retry.until_answered(write)
-        except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
+                retry.until_answered(upload)
+        except Exception as error:  # noqa: BLE001 - wait() raises it
             self.failure = error
-        self.left -= 1
+        self.pending -= 1
 
 
-_open: list[Lane] = []
+_queues: list[UploadQueue] = []
 
 
-def drain() -> None:
-    """Wait for all writes of all runs; of those that failed without anybody having waited for them, tell so."""
-    for lane in _open:
-        told = lane.told
+def flush_all() -> None:
+    """Wait for the uploads of all runs, and log failures that nobody has waited for."""
+    for queue in _queues:
+        reported = queue.reported
         try:
-            lane.wait()
-        except Exception as error:  # noqa: BLE001 - another one may be on its way
-            if not told:
+            queue.wait()
+        except Exception as error:  # noqa: BLE001 - the caller may have an error of its own
+            if not reported:
                 log.warning("%s", error)
-    _open.clear()
+    _queues.clear()

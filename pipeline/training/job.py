@@ -18,9 +18,9 @@ from pipeline.model import keras_file, metrics, softmax
 from pipeline.model.quiet_keras import keras
 from pipeline.tracking import datasets, upload_queue
 from pipeline.tracking.logged_model import SavedModel
-from pipeline.tracking.processes import close_orphans_of_before
+from pipeline.tracking.processes import close_orphans_once
 from pipeline.tracking.run import Run, start_run
-from pipeline.tracking.store import connect_once
+from pipeline.tracking.store import connect
 from pipeline.training import weight_images
 from pipeline.training.bank import Floats
 from pipeline.training.fit import fit
@@ -58,8 +58,8 @@ class TrainingJob:
         self._check_stop_file()
         config, sets = self.config, self.sets
         (self.folder / "run_id").unlink(missing_ok=True)  # from an earlier training into the same folder
-        store = connect_once(config.tracking)
-        close_orphans_of_before(store)
+        store = connect(config.tracking)
+        close_orphans_once(store)
         self.run = start_run(store, config, self.context, sets.data_md5)
         used = {datasets.TRAINING: sets.train, datasets.VALIDATION: sets.valid}
         self.run.log_inputs(datasets.inputs(config.data, sets.data_md5, used))
@@ -202,7 +202,7 @@ def train_jobs(jobs: Sequence[TrainingJob], call: Call = call_directly) -> None:
             job.fail(error)
         raise
     finally:
-        upload_queue.drain()
+        upload_queue.flush_all()
 
 
 def _fit(jobs: Sequence[TrainingJob], call: Call) -> None:

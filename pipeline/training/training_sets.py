@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.core.config import Config
-from pipeline.core.validation import check_batch_size, check_update_patience
+from pipeline.core.config import Config, check_batch_size, check_update_patience
 from pipeline.data import prepared
 from pipeline.data.images import LabelledImages
 

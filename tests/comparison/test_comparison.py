@@ -48,7 +48,7 @@ def test_metrics_are_those_of_the_runs(evaluated: Evaluated) -> None:
     lookup = Lookup(evaluated.config)
     wrong = []
     for run_id in (evaluated.good, evaluated.bad):
-        path = lookup.artifact(lookup.run(run_id), "predictions.csv")
+        path = lookup.download_artifact(lookup.run(run_id), "predictions.csv")
         assert path is not None
         with path.open() as file:
             wrong.append([row["label"] != row["predicted"] for row in csv.DictReader(file)])
@@ -92,7 +92,7 @@ def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
     twice = [client.create_run(experiment, run_name="twice").info.run_id for _ in range(2)]
     lookup = Lookup(evaluated.config)
     assert lookup.run('it\'s "odd" 100 %').info.run_id == odd
-    assert lookup.subject("name " * 60).id == long
+    assert lookup.run_or_model("name " * 60).id == long
     with pytest.raises(UserError, match="'twice' may be one of 2 runs") as refusal:
         lookup.run("twice")
     assert all(run_id[:8] in str(refusal.value) for run_id in twice)
@@ -106,7 +106,7 @@ def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
 def test_other_images_are_not_compared(evaluated: Evaluated) -> None:
     """A paired test needs the same images."""
     lookup = Lookup(evaluated.config)
-    first = answers.predictions_for(lookup, lookup.subject(evaluated.good), evaluated.config)
+    first = answers.predictions_for(lookup, lookup.run_or_model(evaluated.good), evaluated.config)
     other = answers.Answers(first.labels[::-1], first.predicted[::-1])
     with pytest.raises(UserError, match="other images"):
         answers.paired_test(first, other)
@@ -225,7 +225,7 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
         os.killpg(process.pid, 15)
         process.wait()
     lookup = Lookup(evaluated.config)
-    model = keras_file.load(lookup.model_file(lookup.subject(evaluated.good)))
+    model = keras_file.load(lookup.model_file(lookup.run_or_model(evaluated.good)))
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
 
 
@@ -235,4 +235,4 @@ def test_deleted_model_is_an_error(evaluated: Evaluated) -> None:
     client.delete_logged_model(client.get_run(evaluated.untested).outputs.model_outputs[0].model_id)
     lookup = Lookup(evaluated.config)
     with pytest.raises(UserError, match=f"run {evaluated.untested}'s model is no longer in sqlite:"):
-        lookup.model_file(lookup.subject(evaluated.untested))
+        lookup.model_file(lookup.run_or_model(evaluated.untested))

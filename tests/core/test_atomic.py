@@ -1,4 +1,4 @@
-"""Files are whole or absent, and what keeps them from being written is told in one line."""
+"""Files are complete or absent, and an error names the file and the reason in one line."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.core.atomic import writing
+from pipeline.core.atomic import atomic_write
 from pipeline.core.errors import UserError
 from tests.support.project import Project
 
@@ -38,44 +38,44 @@ def array(path: Path) -> None:
     ("write", "reason"),
     [(text, "File too large"), (array, "No space left on device: make room there")],
 )
-def test_file_that_does_not_fit_is_told_by_its_name(write: Callable[[Path], None], reason: str, tmp_path: Path) -> None:
-    """Libraries tell neither its name nor, as NumPy, the reason; the earlier file stays, and nothing beside it."""
+def test_error_names_the_file_that_does_not_fit(write: Callable[[Path], None], reason: str, tmp_path: Path) -> None:
+    """Libraries' errors lack the name, and NumPy's lacks the reason. The earlier file stays, and nothing beside it."""
     path = tmp_path / "kept.npy"
     path.write_bytes(b"earlier")
-    with pytest.raises(UserError) as told, writing(path) as temporary:
+    with pytest.raises(UserError) as error, atomic_write(path) as temporary:
         write(temporary)
-    assert str(told.value).startswith(f"{path}: {reason}")
-    assert "\n" not in str(told.value)
+    assert str(error.value).startswith(f"{path}: {reason}")
+    assert "\n" not in str(error.value)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_has_left_of_the_file_is_removed(tmp_path: Path) -> None:
-    """Else each kill would leave as much on the disk for ever; what a living one writes is left alone."""
+def test_temporary_file_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+    """Otherwise each kill would fill the disk a little more. Files of running processes stay."""
     ended = subprocess.Popen(["true"])
     ended.wait()
     for name in (f".kept.{ended.pid}.npy", f".kept.{os.getppid()}.npy", f".other.{ended.pid}.npy"):
         (tmp_path / name).write_bytes(b"half")
-    with writing(tmp_path / "kept.npy") as temporary:
+    with atomic_write(tmp_path / "kept.npy") as temporary:
         temporary.write_bytes(b"whole")
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"kept.npy", f".kept.{os.getppid()}.npy", f".other.{ended.pid}.npy"}
 
 
-def test_error_of_another_file_is_not_told_as_this_ones(tmp_path: Path) -> None:
-    """What is read while writing has its own name."""
-    with pytest.raises(FileNotFoundError, match="missing"), writing(tmp_path / "new") as temporary:
+def test_error_about_another_file_keeps_its_name(tmp_path: Path) -> None:
+    """A file that is read while writing is named, not the written one."""
+    with pytest.raises(FileNotFoundError, match="missing"), atomic_write(tmp_path / "new") as temporary:
         temporary.write_bytes((tmp_path / "missing").read_bytes())
 
 
-def test_reason_is_not_guessed(tmp_path: Path) -> None:
-    """Only NumPy's error without a number means a full disk."""
-    with pytest.raises(UserError, match=r"kept\.npy: no answer: mend that"), writing(tmp_path / "kept.npy"):
+def test_only_numpys_short_write_means_a_full_disk(tmp_path: Path) -> None:
+    """Other errors without an error number keep their text."""
+    with pytest.raises(UserError, match=r"kept\.npy: no answer: fix this"), atomic_write(tmp_path / "kept.npy"):
         raise TimeoutError("no answer")
 
 
 def test_stage_without_room_ends_with_one_line(changeable: Project) -> None:
-    """It names the file, and leaves no half of it; nor does the log's own failure add lines."""
+    """It names the file and leaves no part of it, and the log's own failure adds no line."""
     done = changeable.run("bash", "-c", "rm prepared/*; ulimit -f 8; exec python -m pipeline.preprocess")
     assert done.returncode == 2
     file = changeable.folder / "prepared/train_images.npy"

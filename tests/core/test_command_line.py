@@ -1,4 +1,4 @@
-"""What a user sees of a setting that is refused: one line, and in real processes an exit code."""
+"""A wrong setting gives one line on stderr, and an exit code in real processes."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipeline.core.paths import CONF
 from pipeline.runs import command_line
 from tests.support.project import Project
 
-# One for each way out of the command line: what is refused is in test_configuration.py and below.
+# One for each way in which a command ends; test_configuration.py and the tests below try the settings themselves.
 REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
     (["train.batch_size=0"], 2, ["train.batch_size=0", "at least 1"]),
     (["train.learning_rat=0.1"], 1, ["train.learning_rat is not a setting", "train.learning_rate"]),
@@ -24,22 +24,22 @@ REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"), REFUSED_COMMANDS, ids=[" ".join(row[0]) for row in REFUSED_COMMANDS]
+    ("words", "code", "expected"), REFUSED_COMMANDS, ids=[" ".join(row[0]) for row in REFUSED_COMMANDS]
 )
 def test_refused_command_line_is_one_line_and_an_exit_code(
-    words: list[str], code: int, told: list[str], fresh: Project
+    words: list[str], code: int, expected: list[str], fresh: Project
 ) -> None:
     """No traceback, no second line; 2 from us, 1 where Hydra refuses."""
     done = fresh.stage("train", *words)
     assert done.returncode == code, done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("error: ")
-    for text in told:
+    for text in expected:
         assert text in done.stderr
 
 
 def test_full_error_keeps_the_traceback(fresh: Project) -> None:
-    """Who debugs a refusal of Hydra's asks for it."""
+    """HYDRA_FULL_ERROR=1 is for debugging conf/ and the command line."""
     done = fresh.stage("train", "train.learning_rat=0.1", HYDRA_FULL_ERROR="1")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
@@ -49,7 +49,7 @@ def test_full_error_keeps_the_traceback(fresh: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "expected"),
     [
         ("train.batch_size=bad", ["train.batch_size", "'bad'", "Integer"]),
         ("train.learning_rate=", ["train.learning_rate", "Float"]),
@@ -59,21 +59,21 @@ def test_full_error_keeps_the_traceback(fresh: Project) -> None:
         ("train.learning_rate={", ["train.learning_rate={ is not understood"]),
     ],
 )
-def test_refused_word_is_told_in_one_line(word: str, told: list[str]) -> None:
-    """With what is allowed instead."""
-    assert_one_line([word], told)
+def test_wrong_override_gives_one_line(word: str, expected: list[str]) -> None:
+    """The line says what is allowed instead."""
+    assert_one_line([word], expected)
 
 
-def assert_one_line(words: list[str], told: list[str]) -> None:
+def assert_one_line(words: list[str], expected: list[str]) -> None:
     with pytest.raises(UserError) as refusal:
         command_line.settings(words)
     assert "\n" not in str(refusal.value)
-    for text in told:
+    for text in expected:
         assert text in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("epochs: 100 ", "epoch: 100 ", ["train.epoch is not a setting", "train.epochs", "conf/train/sgd.yaml"]),
         ("epochs: 100 ", "epochs: many", ["train.epochs", "'many'", "conf/train/sgd.yaml"]),
@@ -82,10 +82,10 @@ def assert_one_line(words: list[str], told: list[str]) -> None:
     ],
 )
 def test_fault_in_a_conf_file_names_key_and_file(
-    old: str, new: str, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old: str, new: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A typo in conf/ is as likely as one on the command line."""
     conf = shutil.copytree(CONF, tmp_path / "conf")
     monkeypatch.setattr(command_line, "CONF", conf)
     Project(tmp_path).set("conf/train/sgd.yaml", old, new)
-    assert_one_line([], told)
+    assert_one_line([], expected)

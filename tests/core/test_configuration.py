@@ -1,4 +1,4 @@
-"""The shipped conf/ composes, and every bad value of it is refused in one line. No data, no TensorFlow: seconds."""
+"""The shipped conf/ composes, and every wrong value gives a one-line error. No data, no TensorFlow: seconds."""
 
 import copy
 import math
@@ -15,9 +15,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import hydra_errors
-from pipeline.core.config import MOST_LETTERS, Config, config_hash, flatten, keys, params, without_passwords
+from pipeline.core.config import (
+    Config,
+    check_batch_size,
+    check_update_patience,
+    config_hash,
+    flatten,
+    keys,
+    params,
+    resolve,
+    unknown_key_message,
+)
 from pipeline.core.errors import UserError
-from pipeline.core.validation import check_batch_size, check_update_patience, resolve, unknown_key
+from pipeline.core.text import MAX_PARAM_LENGTH, redact
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,15 +43,17 @@ def config(*overrides: str) -> Config:
 
 
 def refusal(*overrides: str) -> str:
-    """What is told of these overrides, or of conf/, which must be refused."""
-    with pytest.raises((UserError, HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)) as told:
+    """The message for these overrides, or for conf/, which must be wrong."""
+    with pytest.raises(
+        (UserError, HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
+    ) as caught:
         config(*overrides)
-    error = told.value
-    return str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+    error = caught.value
+    return str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
 
 
-def test_conf_gives_every_key_of_the_schema() -> None:
-    """conf/ is the one place of defaults: nothing is missing there, and nothing is there that the schema lacks."""
+def test_conf_has_every_key_of_the_schema() -> None:
+    """conf/ is the one place of defaults: it has all keys of the schema, and no others."""
     leaves = {key for key, _ in flatten(config())}
     sections = {key.rpartition(".")[0] for key in leaves}
     parents = {".".join(section.split(".")[:depth]) for section in sections for depth in range(1, 5)}
@@ -50,7 +62,7 @@ def test_conf_gives_every_key_of_the_schema() -> None:
 
 @pytest.mark.parametrize("option", sorted(path.stem for path in (ROOT / "conf/experiment").glob("*.yaml")))
 def test_each_experiment_composes(option: str) -> None:
-    """A preset that no longer fits the schema would be found out by its user."""
+    """A preset that no longer fits the schema would fail only when a user chooses it."""
     assert config(f"experiment={option}")
 
 
@@ -66,8 +78,8 @@ def test_scientific_notation_is_a_number(text: str) -> None:
     assert config(f"train.learning_rate={text}").train.learning_rate == 0.001
 
 
-def test_config_hash_is_of_what_determines_the_result() -> None:
-    """Where data come from and where runs go to changes nothing; a training setting does."""
+def test_config_hash_covers_what_determines_the_result() -> None:
+    """The origin of the data and the store of the runs do not change it; a training setting does."""
     base = config_hash(config())
     assert config_hash(config("tracking=server", "data.sources=[/elsewhere]")) == base
     own = config_hash(config("data=folder", "data.path=here"))
@@ -76,23 +88,23 @@ def test_config_hash_is_of_what_determines_the_result() -> None:
     assert config_hash(config("seed=2")) != base
 
 
-HARMLESS = [("data.classes", None), ("data.path", None), ("data.prefix", "")]  # one need not have them
+OPTIONAL = [("data.classes", None), ("data.path", None), ("data.prefix", "")]
 
 
 WRONG = {int: ("x", 1.5, -1), float: ("x", math.nan), bool: ("maybe",), str: ([1], ""), list: ("x", [])}
 
 
 def test_every_setting_refuses_values_of_other_types_and_beyond_its_limits() -> None:
-    """Whatever conf/ may have some day: a whole number below 0, nan, an empty text or list, and what is no such."""
+    """For every key of conf/: a negative number, nan, an empty text or list, null, and values of another type."""
     composed = compose("config", ["data=fashion_mnist"])
     for key, value in flatten(resolve(composed)):
         for wrong in (*WRONG.get(type(value), ()), None):
-            if (key, wrong) in HARMLESS:
+            if (key, wrong) in OPTIONAL:
                 continue
-            with pytest.raises((UserError, OmegaConfBaseException)) as told:
+            with pytest.raises((UserError, OmegaConfBaseException)) as caught:
                 resolve(changed(composed, key, wrong))
-            error = told.value
-            line = str(error) if isinstance(error, UserError) else hydra_errors.one_line(error)
+            error = caught.value
+            line = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
             assert line.startswith((f"{key}=", f"{key}: ")), line
             assert "\n" not in line
 
@@ -104,14 +116,14 @@ def changed(composed: DictConfig, key: str, value: object) -> DictConfig:
     return copied
 
 
-def test_every_misspelt_setting_is_told_with_the_right_one() -> None:
+def test_message_for_a_misspelt_setting_suggests_the_right_one() -> None:
     """In every section, sections included."""
     for key in keys():
-        assert unknown_key(f"{key}x") == f"{key}x is not a setting; did you mean {key}?"
+        assert unknown_key_message(f"{key}x") == f"{key}x is not a setting; did you mean {key}?"
 
 
 @pytest.mark.parametrize(
-    ("choice", "told"),
+    ("choice", "expected"),
     [
         ("data=mnits", "there is no data/mnits (did you mean mnist?): choose from digits, emnist_digits, emnist_"),
         ("train=nope", "there is no train/nope: choose from sgd"),
@@ -121,15 +133,15 @@ def test_every_misspelt_setting_is_told_with_the_right_one() -> None:
         ("hydra/launcher=rya", "there is no hydra/launcher/rya (did you mean ray?): choose from bank, basic, "),
     ],
 )
-def test_choice_that_a_group_lacks_is_told_with_those_it_has(choice: str, told: str) -> None:
+def test_message_for_an_unknown_option_lists_the_options(choice: str, expected: str) -> None:
     """Presets and launchers too."""
-    assert refusal(choice).startswith(told)
+    assert refusal(choice).startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
-        (None, "conf/train/sgd.yaml is not there: restore it"),
+        (None, "conf/train/sgd.yaml does not exist: restore it"),
         (b"# caf\xe9\n", "sgd.yaml: 'utf-8' codec can't decode byte 0xe9 in position 5: "),
         (b"epochs: 1\nepochs: 2\n", 'sgd.yaml", line 2, column 1'),
         (b"update_patience:\n\tupdates: 1\n", 'sgd.yaml", line 2, column 1'),
@@ -137,7 +149,7 @@ def test_choice_that_a_group_lacks_is_told_with_those_it_has(choice: str, told: 
     ],
 )
 def test_conf_file_that_cannot_be_read_is_named(
-    content: bytes | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    content: bytes | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A deleted file, Latin-1, a key twice, a tab, a text: each with the file, and the line where there is one."""
     conf = shutil.copytree(ROOT / "conf", tmp_path / "conf")
@@ -148,23 +160,23 @@ def test_conf_file_that_cannot_be_read_is_named(
         file.write_bytes(content)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
-        said = refusal()
-    assert told in said
-    assert "\n" not in said
+        message = refusal()
+    assert expected in message
+    assert "\n" not in message
 
 
-def test_param_that_mlflow_would_cut_says_that_it_is_cut() -> None:
-    """MLflow cuts it without a mark."""
-    value = params(config(f"data.sources=[/{'x' * MOST_LETTERS}]"))["data.sources"]
-    assert len(value) == MOST_LETTERS
+def test_long_param_says_that_it_is_cut() -> None:
+    """MLflow would cut it without a mark."""
+    value = params(config(f"data.sources=[/{'x' * MAX_PARAM_LENGTH}]"))["data.sources"]
+    assert len(value) == MAX_PARAM_LENGTH
     assert value.endswith("... (the whole is in provenance/config.yaml)")
 
 
 @pytest.mark.parametrize("secret", ["me:secret@", "me@", "me:se@cret@", "me:se/cret@", "me:s/e@c/ret@", ":secret@", ""])
-def test_address_is_told_without_user_and_password(secret: str) -> None:
-    """Whatever letters a password has; a port and a path are not taken for one."""
-    told = "cannot use postgresql://db:5432/mlflow (or sqlite:////a/b:c@d/mlflow.db)"
-    assert without_passwords(told.replace("://db", f"://{secret}db")) == told
+def test_redact_removes_user_and_password(secret: str) -> None:
+    """Whatever characters a password has; a port and a path stay."""
+    text = "cannot use postgresql://db:5432/mlflow (or sqlite:////a/b:c@d/mlflow.db)"
+    assert redact(text.replace("://db", f"://{secret}db")) == text
 
 
 BAD_VALUES = [
@@ -178,7 +190,7 @@ BAD_VALUES = [
     ("train.early_stopping", "never", "epochs, updates"),
     ("train.update_patience.improvement", "1.5", "at most 1"),
     ("data.split.validation", "0", "at least 1"),
-    ("data.split.validation", "1.5", "a share of them between 0 and 1"),
+    ("data.split.validation", "1.5", "a share between 0 and 1"),
     ("data.split.test", "1", "between 0 and 1"),
     ("data.first_label", "-1", "at least 0"),
     ("data.classes", "[a]", "2 to 1000 different names"),

@@ -18,17 +18,17 @@ def stages_run(output: str) -> set[str]:
     return set(re.findall(r"^Running stage '(\w+)':$", output, re.MULTILINE))
 
 
-def test_second_repro_has_nothing_to_do(digits: Project) -> None:
+def test_second_repro_has_nothing_to_do(changeable: Project) -> None:
     """`dvc repro` runs no stage if nothing has changed."""
-    done = digits.run("dvc", "repro")
+    done = changeable.run("dvc", "repro")
     assert done.returncode == 0
     assert stages_run(done.stdout) == set()
     assert "Data and pipelines are up to date." in done.stdout
 
 
-def test_dag_is_the_chain_with_data_dvc(digits: Project) -> None:
+def test_dag_is_the_chain_with_data_dvc(changeable: Project) -> None:
     """The DAG contains fetch -> data.dvc -> preprocess -> train -> evaluate, and compose -> train."""
-    graph = digits.run("dvc", "dag", "--mermaid").stdout
+    graph = changeable.run("dvc", "dag", "--mermaid").stdout
     nodes = dict(re.findall(r'(node\d+)\["(.+?)"\]', graph))
     edges = {(nodes[tail], nodes[head]) for tail, head in re.findall(r"(node\d+)-->(node\d+)", graph)}
     chain = ["fetch", "data.dvc", "preprocess", "train", "evaluate"]
@@ -52,6 +52,7 @@ def test_comment_in_conf_reruns_compose_only(changeable: Project) -> None:
     assert stages_run(changeable.run("dvc", "repro").stdout) == {"compose"}
 
 
+@pytest.mark.repro
 def test_same_inputs_give_the_same_lock(changeable: Project) -> None:
     """Training again leaves dvc.lock unchanged, although it makes a new MLflow run.
 
@@ -71,23 +72,24 @@ def test_same_inputs_give_the_same_lock(changeable: Project) -> None:
     assert "test/error" not in later.data.metrics
 
 
-def test_metrics_and_plots_are_shown(digits: Project) -> None:
+def test_metrics_and_plots_are_shown(changeable: Project) -> None:
     """`dvc metrics show` and `dvc plots show` show all metrics, plots and figures."""
-    metrics = digits.run("dvc", "metrics", "show", "--json")
+    metrics = changeable.run("dvc", "metrics", "show", "--json")
     assert "failed" not in metrics.stderr
     files = json.loads(metrics.stdout)[""]["data"]
     assert 0 < files["reports/metrics.json"]["data"]["test/error"] < 0.2
     assert files["prepared/summary.json"]["data"]["train"]["images"] == 1200
-    plots = digits.run("dvc", "plots", "show", "--out", "dvc_plots")
+    plots = changeable.run("dvc", "plots", "show", "--out", "dvc_plots")
     assert plots.returncode == 0, plots.stderr
     assert "failed" not in plots.stderr
-    page = (digits.folder / "dvc_plots/index.html").read_text()
+    page = (changeable.folder / "dvc_plots/index.html").read_text()
     for title in ("Mean negative log-likelihood", "Error", "Test images by true and predicted class", "F1 of each"):
         assert title in page
     for name in ("weights", "learning_curves", "confusion", "mistakes", "calibration", "classes"):
         assert f"{name}.png" in page
 
 
+@pytest.mark.repro
 def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) -> None:
     """`dvc exp run --temp` deletes its workspace. The run and its artifacts are in the project's store."""
     done = changeable.run("dvc", "exp", "run", "--temp", "-S", "conf/config.yaml:train.learning_rate=0.2")
@@ -124,6 +126,7 @@ def test_project_in_a_folder_with_spaces_and_accents_from_any_folder(digits: Pro
     assert {path.name for path in tmp_path.iterdir()} == {"my proj é", "é dir"}
 
 
+@pytest.mark.repro
 def test_failing_stage_leaves_no_untracked_outputs(changeable: Project) -> None:
     """DVC removes the outputs of a failed stage from its .gitignore entries. The project's .gitignore covers them."""
     changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 1e38")

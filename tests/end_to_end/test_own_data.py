@@ -30,6 +30,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "my own"
 
 
+@pytest.mark.repro
 def test_pipeline_runs_on_a_folder_of_pictures_and_back_on_digits(own: Path, changeable: Project) -> None:
     """`dvc repro` uses the pictures' shape and class names. An unreadable picture is refused and changes nothing.
 

@@ -23,7 +23,7 @@ from pipeline.reporting import single
 from pipeline.reporting.page import render
 from pipeline.runs import command_line
 from pipeline.runs.lookup import Lookup
-from pipeline.runs.stored_run import Account
+from pipeline.runs.stored_run import StoredRun
 from tests.support.html import Page
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
@@ -77,7 +77,7 @@ def test_page_of_an_evaluated_run_is_complete(digits: Project, tmp_path: Path) -
     """All digits of its metrics, the figures of stage evaluate, and the provenance."""
     (run,) = runs(digits.folder)
     run.data.metrics.update({"train/objective": 0.25, "train/objective_gap": 0.0625})  # as pipeline.optimum logs them
-    stored_run = Account(Lookup(settings(digits.folder)), run)
+    stored_run = StoredRun(Lookup(settings(digits.folder)), run)
     page = checked(render(single.read(stored_run, tmp_path), datetime.now(UTC)))
     metrics, tags = run.data.metrics, run.data.tags
     assert [name for name in page.ids if name in RUN_SECTIONS] == RUN_SECTIONS

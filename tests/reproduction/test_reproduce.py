@@ -52,6 +52,7 @@ def test_run_of_a_bank_is_reproduced_alone_and_identical(swept: Project, tmp_pat
     assert len(runs(swept.folder)) == 8
 
 
+@pytest.mark.repro
 def test_lost_data_are_fetched_and_another_model_is_reported(swept: Project, tmp_path: Path) -> None:
     """Without the run's uncommitted changes the model is another one; the first difference is printed."""
     project = Project(shutil.copytree(swept.folder, tmp_path / "project", symlinks=True))

@@ -44,29 +44,29 @@ def test_view_shows_the_sweep_and_what_it_has_reused(parent: Parent) -> None:
     client = parent.store.client
     child = run_of(client, parent, {"mlflow.parentRunId": parent.id})
     reused, _ = run_of(client, parent), run_of(client, parent)
-    charts.save(parent, ["train.l2"], 10)
+    charts.save_view(parent, ["train.l2"], 10)
     assert wanted(parent) == {child}
-    charts.save(parent, ["train.l2"], 10, [child, reused])
+    charts.save_view(parent, ["train.l2"], 10, [child, reused])
     assert wanted(parent) == {child, reused}
-    for number, found in ((charts.MOST_NAMED, {reused}), (charts.MOST_NAMED + 1, {child})):
-        charts.save(parent, ["a.setting.with.a.long.name"] * 99, 10, [reused, *[reused[::-1]] * (number - 1)])
+    for number, found in ((charts.MAX_RUN_IDS, {reused}), (charts.MAX_RUN_IDS + 1, {child})):
+        charts.save_view(parent, ["a.setting.with.a.long.name"] * 99, 10, [reused, *[reused[::-1]] * (number - 1)])
         assert wanted(parent) == found
 
 
 def test_page_of_the_sweep_leads_to_its_charts(parent: Parent) -> None:
     """Until a user describes the sweep in words of their own."""
     client = parent.store.client
-    charts.save(parent, ["train.l2"], 10)
+    charts.save_view(parent, ["train.l2"], 10)
     described = client.get_run(parent.id).data.tags["mlflow.note.content"]
     assert f"({LINK.format(parent.store.experiment_id)}&viewStateShareKey={parent.id})" in described
     client.set_tag(parent.id, "mlflow.note.content", "my best sweep")
-    charts.save(parent, ["train.l2"], 10)
+    charts.save_view(parent, ["train.l2"], 10)
     assert client.get_run(parent.id).data.tags["mlflow.note.content"] == "my best sweep"
 
 
 def test_charts_without_weight_images_where_none_are_kept(parent: Parent) -> None:
     """An empty chart would puzzle."""
-    charts.save(parent, ["train.l2"], 0)
+    charts.save_view(parent, ["train.l2"], 0)
     assert [chart["type"] for chart in view(parent)["compareRunCharts"]] == ["PARALLEL", "LINE"]
 
 
@@ -75,7 +75,7 @@ def test_links_lead_to_the_latest_sweep_or_to_all_runs(parent: Parent) -> None:
     client = parent.store.client
     empty, everything = client.create_experiment("empty"), LINK.format(parent.store.experiment_id)
     assert list(charts.links(client, "http://x/")) == [("my own digits", f"http://x/{everything}")]
-    charts.save(parent, ["train.l2"], 10)
+    charts.save_view(parent, ["train.l2"], 10)
     assert list(charts.links(client, "http://x/")) == [
         ("my own digits", f"http://x/{everything}&viewStateShareKey={parent.id}")
     ]

@@ -18,11 +18,12 @@ from pipeline.core.errors import Diverged, Unwritten, UserError
 from pipeline.runs.upload import Uploaded, upload
 from pipeline.tracking import processes, retry, store, upload_queue
 from pipeline.tracking.journal import LINES, Journal
+from pipeline.tracking.operations import EndRun, LogArtifacts
 from pipeline.tracking.run import Run
 from tests.support.project import Project
 from tests.support.proxy import Proxy, proxy
 from tests.support.stores import parents_of, runs_of
-from tests.support.whole_run import BEGUN, check, told
+from tests.support.whole_run import START, check, create, log_whole_run
 from tests.tracking.test_store import tracking
 
 IMPATIENT = (
@@ -42,15 +43,15 @@ def test_training_ends_with_the_command_that_uploads_it_later(changeable: Projec
         (warning, error) = done.stderr.splitlines() if "\n" in done.stderr.strip() else ("", done.stderr.strip())
         assert "does not answer" in warning + done.stdout
         assert error == (
-            f"error: the run could not be written to {between.url} (no answer): when the store is mended, "
-            "`python -m pipeline.upload out` writes it"
+            f"error: the run could not be uploaded to {between.url} (no answer): once the store works, "
+            "`python -m pipeline.upload out` uploads it"
         )
         assert not (changeable.folder / "out/run_id").exists()
         between.most = 10_000
         found = changeable.stage("upload", "out")
     assert found.returncode == 0, found.stderr
     (run,) = runs_of(MlflowClient(server), "gone")
-    assert found.stdout == f"run {run.info.run_id} is written to {between.url}, FINISHED: out\n"
+    assert found.stdout == f"run {run.info.run_id} is uploaded to {between.url}, FINISHED: out\n"
     assert (changeable.folder / "out/run_id").read_text() == f"{run.info.run_id}\n"
     assert not (changeable.folder / "out/unwritten").exists()
     lines = (changeable.folder / "out/history.csv").read_text().splitlines()
@@ -64,11 +65,12 @@ def test_run_is_whole_though_each_answer_was_lost_once(
     monkeypatch.setattr(retry, "SECONDS", 60)  # one write has a dozen requests, and each is to be made twice
     opened = store.connect(tracking(between.url, "forgotten"))
     between.forgetful = True
-    told(opened, "forgotten", tmp_path).wait()
+    log_whole_run(opened, "forgotten", tmp_path).wait()
     check(MlflowClient(server), "forgotten")
     assert not (tmp_path / "unwritten").exists()
 
 
+@pytest.mark.killed
 def test_sweep_whose_server_dies_is_uploaded_and_trained_no_more(changeable: Project, server: str) -> None:
     """It tells what became of each job; the same command then adopts all of them."""
     sweep = ["--multirun", "tracking=server", "tracking.experiment=half", "hydra.sweep.dir=swept", "train.epochs=1"]
@@ -80,7 +82,7 @@ def test_sweep_whose_server_dies_is_uploaded_and_trained_no_more(changeable: Pro
         assert died.returncode == 1
         assert re.search(r"failed: .*=0.1 .*: trained, but its result cannot be read", died.stdout)
         assert re.search(
-            r"failed: .*=0.2 .*: the run could not be written to .*upload swept/1_\S+` writes", died.stdout
+            r"failed: .*=0.2 .*: the run could not be uploaded to .*upload swept/1_\S+` uploads", died.stdout
         )
         assert "type `python -m pipeline.upload swept` for jobs that are not written" in died.stderr
         between.silent = False
@@ -104,8 +106,8 @@ def test_training_does_not_wait_for_a_server_that_is_away(
     """All is told to the run before the server answers again, which then gets all of it. 0: it is silent."""
     opened = store.connect(tracking(between.url, f"away {status}"))
     between.status, between.silent = status, not status
-    run = told(opened, f"away {status}", tmp_path)
-    assert not run.written()
+    run = log_whole_run(opened, f"away {status}", tmp_path)
+    assert not run.is_uploaded()
     between.status, between.silent = 0, False
     run.wait()
     check(MlflowClient(server), f"away {status}")
@@ -120,11 +122,11 @@ def test_upload_writes_what_a_server_that_is_gone_has_not_got(
     experiment = f"left after {begun}"
     opened = store.connect(tracking(between.url, experiment))
     between.most = between.requests + begun
-    run = told(opened, experiment, output)
-    with pytest.raises(Unwritten, match=r"\(no answer\): when .*, `python -m pipeline.upload \S+` writes it"):
+    run = log_whole_run(opened, experiment, output)
+    with pytest.raises(Unwritten, match=r"\(no answer\): once .*, `python -m pipeline.upload \S+` uploads it"):
         run.wait()
     ended = time.time_ns() // 1_000_000
-    with pytest.raises(UserError, match="a process is at work on the run"):
+    with pytest.raises(UserError, match="a process works on the run"):
         list(upload(output, tracking(), chosen=False))
     _bury(output)
     shutil.copytree(output / "unwritten", copy / "unwritten")
@@ -132,7 +134,7 @@ def test_upload_writes_what_a_server_that_is_gone_has_not_got(
     (done,) = upload(output, tracking(), chosen=False)
     found = check(MlflowClient(server), experiment)
     assert (done.run_id, done.status) == (found.info.run_id, "FINISHED")
-    assert BEGUN < found.info.end_time <= ended
+    assert START < found.info.end_time <= ended
     assert not list(upload(output, tracking(), chosen=False))
     shutil.copytree(copy / "unwritten", output / "unwritten")
     (again,) = upload(output, tracking(), chosen=False)
@@ -145,7 +147,7 @@ def test_upload_writes_what_a_server_that_is_gone_has_not_got(
 def _bury(output: Path) -> None:
     """Let the journal be one of another machine's process, of which nobody knows whether it is there."""
     (lines,) = output.glob("unwritten/*/journal.jsonl")
-    lines.write_text(lines.read_text().replace(processes.own(), "elsewhere boot pid:[1] 1 1"))
+    lines.write_text(lines.read_text().replace(processes.this_process(), "elsewhere boot pid:[1] 1 1"))
 
 
 def test_run_of_a_killed_process_is_uploaded_as_killed(between: Proxy, server: str, tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_run_of_a_killed_process_is_uploaded_as_killed(between: Proxy, server: s
     opened = store.connect(tracking(between.url, "killed"))
     between.silent = True
     with pytest.raises(Unwritten):
-        told(opened, "killed", tmp_path).wait()
+        log_whole_run(opened, "killed", tmp_path).wait()
     between.silent = False
     _bury(tmp_path)
     (lines,) = tmp_path.glob("unwritten/*/journal.jsonl")
@@ -179,14 +181,14 @@ def full(lines: Path) -> Iterator[None]:
 @pytest.mark.parametrize(("error", "failure"), [(Diverged("loss"), "diverged"), (None, "File too large")])
 def test_run_does_not_stay_running(error: Exception | None, failure: str, server: str, tmp_path: Path) -> None:
     """It gets its last figures and ends as failed, for the first reason; the full disk is raised."""
-    first = {"write": "create", "name": "", "start": 0, "tags": {}, "params": {}}
-    run = Run(store.connect(tracking(server, f"full: {failure}")), "full", tmp_path, first)
+    opened = store.connect(tracking(server, f"full: {failure}"))
+    run = Run(opened, tmp_path, create(opened, "full"))
     run.log_metrics({"train/loss": 0.5}, 1)
     (lines,) = tmp_path.glob(f"unwritten/*/{LINES}")
 
     with full(lines), pytest.raises(OSError, match="File too large"):
         run.end(error)
-    upload_queue.drain()
+    upload_queue.flush_all()
     (found,) = runs_of(MlflowClient(server), f"full: {failure}")
     assert found.info.status == "FAILED"
     assert failure in found.data.tags["failure"]
@@ -195,12 +197,13 @@ def test_run_does_not_stay_running(error: Exception | None, failure: str, server
 
 def test_line_that_a_full_disk_cuts_spoils_no_other(tmp_path: Path) -> None:
     """What comes after it, when there is room again, can be read."""
-    journal = Journal.begin(tmp_path)
-    journal.add({"write": "create"})
+    journal = Journal.create(tmp_path)
+    first, last = LogArtifacts("000001", ""), EndRun(1, "FINISHED", "")
+    journal.add(first)
     with full(journal.folder / LINES), pytest.raises(OSError, match="too large"):
-        journal.add({"write": "batch"})
-    journal.add({"write": "end"})
-    assert journal.entries() == [{"write": "create"}, {"write": "end"}]
+        journal.add(LogArtifacts("000002", "figures"))
+    journal.add(last)
+    assert journal.read() == [first, last]
 
 
 def test_upload_passes_over_what_it_cannot_write(between: Proxy, tmp_path: Path) -> None:
@@ -209,13 +212,13 @@ def test_upload_passes_over_what_it_cannot_write(between: Proxy, tmp_path: Path)
     between.silent = True
     for name in ("a", "b", "c"):
         with pytest.raises(Unwritten):
-            told(opened, "some", tmp_path / name).wait()
+            log_whole_run(opened, "some", tmp_path / name).wait()
     between.silent = False
     _bury(tmp_path / "a")
     shutil.rmtree(next(tmp_path.glob("a/unwritten/*/000001")))
     _bury(tmp_path / "c")
     written: list[Uploaded] = []
-    with pytest.raises(UserError, match=r"run in \S+/a is not written: .*; a process is at work on the run in \S+/b"):
+    with pytest.raises(UserError, match=r"run in \S+/a is not uploaded: .*; a process works on the run in \S+/b"):
         written.extend(upload(tmp_path, tracking(), chosen=False))
     assert [each.folder.name for each in written] == ["c"]
     assert {path.name for path in tmp_path.iterdir() if (path / "unwritten").exists()} == {"a", "b"}
@@ -223,9 +226,30 @@ def test_upload_passes_over_what_it_cannot_write(between: Proxy, tmp_path: Path)
 
 def test_two_uploads_do_not_write_the_same_run(tmp_path: Path) -> None:
     """Each would create it."""
-    journal = Journal.begin(tmp_path)
-    with journal.alone(), pytest.raises(UserError, match="another upload is at work on the run in"):
+    journal = Journal.create(tmp_path)
+    with journal.locked(), pytest.raises(UserError, match="another upload works on the run in"):
         list(upload(tmp_path, tracking(), chosen=False))
     assert not list(upload(tmp_path, tracking(), chosen=False))
-    with journal.alone() as there:
-        assert not there
+    with journal.locked() as exists:
+        assert not exists
+
+
+def test_journal_of_an_earlier_version_is_uploaded(tmp_path: Path) -> None:
+    """Users have such journals on their disks: its lines were written by version 0.1.0."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    folder = tmp_path / "out/unwritten/0123456789abcdef"
+    for name, file in (("000003", "config.yaml"), ("000004", "note.txt")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / file).write_text("text")
+    lines = (Path(__file__).parent / "journal_of_0.1.0.jsonl").read_text()
+    (folder / LINES).write_text(lines.replace('"uri": "URI"', f'"uri": "{uri}"'))
+    (uploaded,) = upload(tmp_path, tracking(), chosen=False)
+    run = MlflowClient(uri).get_run(uploaded.run_id)
+    assert (run.info.run_name, run.info.status, run.info.start_time) == ("whole", "FINISHED", START)
+    assert run.data.params == {"seed": "1"}
+    assert run.data.metrics == {"valid/error": 0.5, "train/loss": 2.0}
+    assert (run.data.tags["a"], run.data.tags["model.sha256"]) == ("b", "none")
+    assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["zeros training"]
+    paths = [MlflowClient(uri).list_artifacts(uploaded.run_id, name)[0].path for name in ("figures", "provenance")]
+    assert paths == ["figures/note.txt", "provenance/config.yaml"]
+    assert not folder.exists()

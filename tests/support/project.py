@@ -7,7 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import warm
+
 ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,20 @@ class Project:
     folder: Path
 
     def run(self, *words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project's folder, or another one, and give its exit code and texts."""
+        """Run a command in the project's folder, or another one, and give its exit code and texts.
+
+        Commands of the pipeline run in warm processes where that makes no difference, unless TESTS_COLD=1.
+        """
+        folder, environment = cwd or self.folder, self.environment(**env)
+        if warm.can_run(words, environment):
+            return warm.run(words, folder, environment, TIMEOUT)
         return subprocess.run(
             words,
-            cwd=cwd or self.folder,
-            env=self.environment(**env),
+            cwd=folder,
+            env=environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=TIMEOUT,
             check=False,
         )
 
@@ -41,7 +50,7 @@ class Project:
 
     def environment(self, **more: str) -> dict[str, str]:
         """The test's environment, with this Python's commands first and this project's code importable."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HYDRA_"))}
+        kept = warm.without_settings(os.environ)
         path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
         return {**kept, "PATH": path, "PYTHONPATH": str(self.folder), **more}
 

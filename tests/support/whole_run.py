@@ -1,4 +1,4 @@
-"""A run with everything that a run can have."""
+"""A run that has used every method of Run."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,18 +10,24 @@ from mlflow.models import Model
 
 from pipeline.core.config import Data
 from pipeline.data.images import LabelledImages
-from pipeline.tracking import datasets, store
+from pipeline.tracking import datasets, processes, store
+from pipeline.tracking.operations import CreateRun
 from pipeline.tracking.run import Run
 from tests.support.stores import runs_of
 
-BEGUN = 1_700_000_000_000  # when it began, in milliseconds since 1970
+START = 1_700_000_000_000  # milliseconds since 1970
 EPOCHS = 40
 
 
-def told(opened: store.Store, experiment: str, output: Path) -> Run:
-    """A run to which all has been told that can be told to a run."""
-    first = {"write": "create", "name": "whole", "start": BEGUN, "tags": {"a": "b"}, "params": {"seed": "1"}}
-    run = Run(opened, experiment, output, first)
+def create(opened: store.Store, experiment: str, name: str = "", start: int = 0, **tags: str) -> CreateRun:
+    """The first operation of a run with param seed=1."""
+    process = processes.this_process()
+    return CreateRun(opened.display_uri, experiment, process, name, start, tags, {"seed": "1"})
+
+
+def log_whole_run(opened: store.Store, experiment: str, output: Path) -> Run:
+    """Log everything to a new run, and end it."""
+    run = Run(opened, output, create(opened, experiment, "whole", START, a="b"))
     data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
     run.log_inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
     for epoch in range(1, EPOCHS + 1):
@@ -44,10 +50,10 @@ def _save(folder: Path) -> None:
 
 
 def check(client: MlflowClient, experiment: str) -> MlflowRun:
-    """There is one run, with all of it, once."""
+    """Check that the experiment has one run, with everything once, and return it."""
     (run,) = runs_of(client, experiment)
     run_id = run.info.run_id
-    assert (run.info.status, run.info.run_name, run.info.start_time) == ("FINISHED", "whole", BEGUN)
+    assert (run.info.status, run.info.run_name, run.info.start_time) == ("FINISHED", "whole", START)
     assert run.data.params == {"seed": "1"}
     assert "failure" not in run.data.tags
     assert (run.data.tags["a"], run.data.tags["model.sha256"]) == ("b", "none")

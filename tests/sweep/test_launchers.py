@@ -13,6 +13,8 @@ from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.launchers
+
 GRID = (
     "train.learning_rate=0.1,1e38,0.3",
     "train.batch_size=0,48",

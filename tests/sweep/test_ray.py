@@ -34,6 +34,9 @@ cluster.shutdown()
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
+pytestmark = pytest.mark.launchers
+
+
 @dataclass(frozen=True)
 class Nodes:
     """The cluster's address, and the process that is the ancestor of all of its processes."""

@@ -44,6 +44,7 @@ def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
     return project
 
 
+@pytest.mark.killed
 def test_sweep_killed_at_any_moment_completes_when_started_again(undisturbed: Project, changeable: Project) -> None:
     """The result equals an uninterrupted sweep: the same metrics, one parent, no job trained twice, no run RUNNING."""
     process = changeable.start("train", "-m", *GRID)
@@ -151,6 +152,7 @@ def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
     assert [run.data.tags["failure"] for run in runs(changeable.folder) if run.info.status == "FAILED"] == ["diverged"]
 
 
+@pytest.mark.killed
 def test_concurrent_sweeps_do_not_mix(changeable: Project) -> None:
     """Every sweep, even of the same command, has its own parent. A signal ends only the runs of its own sweep."""
     endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")

@@ -63,6 +63,7 @@ def test_finished_search_has_nothing_to_do(undisturbed: Project) -> None:
     assert len(parents(undisturbed.folder)) == 1
 
 
+@pytest.mark.killed
 def test_killed_search_resumes_with_the_same_trials(undisturbed: Project, changeable: Project) -> None:
     """The search keeps its study and parent run. It samples, prunes and finishes the trials of an uninterrupted one."""
     process = changeable.start("train", *SEARCH)
@@ -103,6 +104,7 @@ def test_failed_trials_are_repeated(changeable: Project) -> None:
     assert {settings(run)[1] for run in runs(changeable.folder)[:4]} == {48}
 
 
+@pytest.mark.launchers
 def test_search_prunes_under_other_launchers(changeable: Project) -> None:
     """Trials are compared with one another also if each trains in its own process."""
     done = changeable.stage("train", *SEARCH, "hydra/launcher=joblib", "hydra.sweeper.sampler=random")

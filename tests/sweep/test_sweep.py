@@ -98,6 +98,7 @@ def best_validation(run: Run) -> tuple[float, float]:
     return run.data.metrics["best/valid_error"], run.data.metrics["best/valid_loss"]
 
 
+@pytest.mark.repro
 def test_printed_command_applies_the_best_settings(swept: Swept, tmp_path: Path) -> None:
     """The command at the end of the sweep writes the best job's values into conf/ and gives byte-equal files."""
     stdout = swept.done.stdout
@@ -210,6 +211,7 @@ def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
         assert not (changeable.folder / "mlflow.db").exists()
 
 
+@pytest.mark.killed
 def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> None:
     """Ctrl-C ends the whole sweep, which prints its summary. Interrupted runs are KILLED and keep their metrics.
 

@@ -12,8 +12,9 @@ from mlflow import MlflowClient
 from mlflow.models import infer_signature
 
 from pipeline.model import softmax
-from pipeline.tracking import store
+from pipeline.tracking import processes, store
 from pipeline.tracking.logged_model import REQUIREMENTS, SavedModel
+from pipeline.tracking.operations import CreateRun
 from pipeline.tracking.run import Run
 from tests.tracking.test_store import tracking
 
@@ -31,9 +32,7 @@ def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store, tmp_
     model = softmax.build(64, 10, 16.0, "he_normal", 1)
     pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
     probabilities = model(pixels).numpy()
-    ours = Run(
-        opened, "digits", tmp_path, {"write": "create", "name": "ours", "start": 0, "tags": {}, "params": PARAMS}
-    )
+    ours = Run(opened, tmp_path, CreateRun(opened.uri, "digits", processes.this_process(), "ours", 0, {}, PARAMS))
     ours.log_model(SavedModel(model, pixels, probabilities), FIGURES)
     ours.close()
     ours.wait()

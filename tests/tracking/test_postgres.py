@@ -12,9 +12,10 @@ from mlflow import MlflowClient
 
 from pipeline.core.config import Data
 from pipeline.data.images import LabelledImages
-from pipeline.tracking import datasets
+from pipeline.tracking import datasets, processes
+from pipeline.tracking.operations import FindRun
 from pipeline.tracking.run import Run
-from pipeline.tracking.store import Store
+from pipeline.tracking.store import Client, Store
 from pipeline.tracking.upload_queue import THREADS
 from tests.support.postgres import postgresql
 from tests.support.project import Project
@@ -116,9 +117,11 @@ def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str, t
     client = MlflowClient(server)
     data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
     for number in range(5):
-        store = Store(client, server, client.create_experiment(f"together {number}"))
+        store = Store(Client(server), server, client.create_experiment(f"together {number}"))
         ids = [client.create_run(store.experiment_id).info.run_id for _ in range(THREADS)]
-        together = [Run(store, "together", tmp_path, {"write": "find", "run_id": run_id}) for run_id in ids]
+        together = [
+            Run(store, tmp_path, FindRun(server, "together", processes.this_process(), run_id)) for run_id in ids
+        ]
         for run in together:
             run.log_inputs(datasets.inputs(Data(name="zeros", sources=[]), "0" * 32, {datasets.TRAINING: data}))
         for run in together:

@@ -10,7 +10,7 @@ from tests.tracking.test_store import tracking
 
 def test_run_of_a_living_process_is_not_closed(tmp_path: Path) -> None:
     """Only those are, of which the process is known to be gone; another machine's never is."""
-    machine, boot, namespace, here, started = processes.own().split(" ")
+    machine, boot, namespace, here, started = processes.this_process().split(" ")
     with subprocess.Popen(["true"]) as ended:
         gone = str(ended.pid)
     opened = store.connect(tracking(f"sqlite:///{tmp_path}/mlflow.db"))
@@ -26,7 +26,7 @@ def test_run_of_a_living_process_is_not_closed(tmp_path: Path) -> None:
             "of another program": ("what", "it", "likes"),
         }.items()
     }
-    processes.close_orphans_of_before(opened)
+    processes.close_orphans_once(opened)
     found = {name: client_of(tmp_path).get_run(run_id) for name, run_id in left.items()}
     assert {name: run.info.status for name, run in found.items()} == {
         "gone": "KILLED",
@@ -37,4 +37,4 @@ def test_run_of_a_living_process_is_not_closed(tmp_path: Path) -> None:
         "alive": "RUNNING",
         "of another program": "RUNNING",
     }
-    assert found["gone"].data.tags["failure"] == processes.UNEXPLAINED
+    assert found["gone"].data.tags["failure"] == processes.KILLED

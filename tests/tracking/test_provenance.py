@@ -10,8 +10,9 @@ from secrets import token_hex
 import pytest
 import yaml
 
-from pipeline.core.config import params, without_passwords
+from pipeline.core.config import params
 from pipeline.core.logs import Formatter
+from pipeline.core.text import redact
 from pipeline.runs import command_line
 from pipeline.tracking import provenance
 from tests.support import project
@@ -54,14 +55,14 @@ def test_run_tells_no_password() -> None:
     config = command_line.settings(["tracking.uri='https://me:sec@ret@mlflow.example:8443/x'", sources])
     assert params(config)["tracking.uri"] == "https://mlflow.example:8443/x"
     assert params(config)["data.sources"] == "['https://mirror.example/mnist', 'sqlite:////x/a@b']"
-    composed = yaml.safe_load(provenance.composed(config))
+    composed = yaml.safe_load(provenance.config_yaml(config))
     assert composed["tracking"]["uri"] == "https://mlflow.example:8443/x"
     assert composed["data"]["sources"] == ["https://mirror.example/mnist", "sqlite:////x/a@b"]
 
 
 def test_postgresqls_parameter_is_a_password_too() -> None:
     """It may stand behind the address as well as in it."""
-    assert without_passwords("'postgresql://db/x?password=se@cret&user=me'") == "'postgresql://db/x?password=&user=me'"
+    assert redact("'postgresql://db/x?password=se@cret&user=me'") == "'postgresql://db/x?password=&user=me'"
 
 
 def test_log_line_and_its_traceback_tell_no_password() -> None:

@@ -74,6 +74,7 @@ def test_diverged_run_is_failed_with_its_reason(changeable: Project) -> None:
     assert "Traceback" in (changeable.folder / "out" / "train.log").read_text()
 
 
+@pytest.mark.killed
 @pytest.mark.parametrize(
     ("number", "told"),
     [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")],

@@ -37,7 +37,7 @@ def test_relative_sqlite_path_is_under_the_project(monkeypatch: pytest.MonkeyPat
 
 def test_relative_sqlite_path_of_the_environment_is_under_the_project_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it would depend on the folder, and be lost in DVC's temporary workspaces."""
-    monkeypatch.setattr(store, "GIVEN_URI", "sqlite:///other.db")
+    monkeypatch.setattr(store, "ENVIRONMENT_URI", "sqlite:///other.db")
     assert store.uri(tracking()) == f"sqlite:///{ROOT}/other.db"
 
 
@@ -51,7 +51,7 @@ def test_unusable_address_is_told_in_one_line(uri: str) -> None:
 
 def test_environment_goes_before_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """As everywhere in MLflow."""
-    monkeypatch.setattr(store, "GIVEN_URI", "http://127.0.0.1:9")
+    monkeypatch.setattr(store, "ENVIRONMENT_URI", "http://127.0.0.1:9")
     assert store.uri(tracking()) == "http://127.0.0.1:9"
 
 
@@ -76,7 +76,7 @@ def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Pat
         f"where = 'sqlite:///{tmp_path}/mlflow.db'\n"
         "store.connect(tracking(where))\n"
         f"folder = Path({str(tmp_path)!r}, sys.argv[1])\n"
-        "whole_run.told(store.connect(tracking(where, sys.argv[1])), sys.argv[1], folder).wait()\n"
+        "whole_run.log_whole_run(store.connect(tracking(where, sys.argv[1])), sys.argv[1], folder).wait()\n"
     )
     names = [f"digits {number}" for number in range(5)]
     processes = [
@@ -114,7 +114,8 @@ def test_artifacts_are_beside_the_sqlite_file(tmp_path: Path) -> None:
 def test_deleted_experiment_is_told_with_the_way_back(tmp_path: Path) -> None:
     """MLflow says only that it cannot be set."""
     where = tracking(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    client_of(tmp_path).delete_experiment(store.connect(where).experiment_id)
+    client = client_of(tmp_path)
+    client.delete_experiment(client.create_experiment(where.experiment))
     with pytest.raises(UserError, match=r"was deleted: restore it with `mlflow experiments restore -x \d+`"):
         store.connect(where)
 
