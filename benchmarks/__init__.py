@@ -1,3 +1,3 @@
-"""Speed, each table measured side by side in one run: `make bench`."""
+"""Benchmarks of speed (`make bench`) and of reliability (`make torture`)."""
 
-import pipeline.model  # noqa: F401 - it tells TensorFlow to keep quiet, before anybody imports it
+import pipeline.model  # noqa: F401 - sets TensorFlow's log level, which works only before TensorFlow is imported

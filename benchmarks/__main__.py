@@ -1,4 +1,4 @@
-"""Measure every table, print it, and write all of them to benchmarks/results.md.
+"""Run all speed benchmarks, print their tables, and write them to benchmarks/results.md.
 
 python -m benchmarks
 """
@@ -12,13 +12,13 @@ from pipeline.core.paths import ROOT
 
 def main() -> None:
     """Run the benchmarks one after the other."""
-    told = ["# Speed", f"`make bench` on {machine.description()}"]
+    sections = ["# Speed", f"`make bench` on {machine.description()}"]
     for module in (training, bank, accuracy, scale, whole_pipeline, sweep):
-        text = module.table()
-        sys.stdout.write(text + "\n\n")
+        table = module.table()
+        sys.stdout.write(table + "\n\n")
         sys.stdout.flush()
-        told.append(text)
-    write_text(ROOT / "benchmarks" / "results.md", "\n\n".join(told) + "\n")
+        sections.append(table)
+    write_text(ROOT / "benchmarks" / "results.md", "\n\n".join(sections) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Time to 7.5 % validation error: scikit-learn's solvers, and ours."""
+"""Time to 7.5 % validation error: scikit-learn's solvers and this pipeline."""
 
 import statistics
 import time
@@ -21,13 +21,13 @@ from pipeline.data.images import LabelledImages
 from pipeline.training.head import Head
 
 TARGET = 0.075
-ITERATIONS = (5, 10, 20, 40, 80)  # an iteration of a solver passes once over the data
-RATE, BATCH_SIZE = 0.3, 64
+PASSES = (5, 10, 20, 40, 80)  # over the training images: one per iteration of a solver
+LEARNING_RATE, BATCH_SIZE = 0.3, 64
 
 
 @dataclass(frozen=True)
-class Found:
-    """Passes over the training images, seconds, and the validation error reached."""
+class Measurement:
+    """Passes over the training images, seconds, and the validation error after them."""
 
     passes: int
     seconds: float
@@ -35,63 +35,68 @@ class Found:
 
 
 def table() -> str:
-    """The first of so many passes after which a solver is below the target, started afresh; compiling included."""
+    """Return the table of passes and seconds to the target, compilation included.
+
+    A solver is started anew for each number of passes. The table has the smallest number that reaches the target.
+    """
     train, valid = contenders.mnist(), contenders.mnist("valid")
-    ways: dict[str, Callable[[int], Any]] = {
+    solvers: dict[str, Callable[[int], Any]] = {
         "LogisticRegression, lbfgs": lambda n: LogisticRegression(solver="lbfgs", max_iter=n),
         "LogisticRegression, saga": lambda n: LogisticRegression(solver="saga", max_iter=n),
         "SGDClassifier, log_loss": lambda n: SGDClassifier(loss="log_loss", max_iter=n, tol=None, random_state=1),
     }
-    rows = [(name, *_told(_solver(make, train, valid))) for name, make in ways.items()]
-    rows.append((f"ours, learning rate {RATE}, batch size {BATCH_SIZE}", *_told(_ours(train, valid))))
-    return markdown(f"To a validation error of {TARGET:.1%}", ("way", "passes", "s", "validation error"), rows)
+    rows = [(name, *_cells(measure_solver(make, train, valid))) for name, make in solvers.items()]
+    rows.append((f"ours, learning rate {LEARNING_RATE}, batch size {BATCH_SIZE}", *_cells(measure_ours(train, valid))))
+    return markdown(f"Time to a validation error of {TARGET:.1%}", ("method", "passes", "s", "validation error"), rows)
 
 
-def _told(found: Found) -> tuple[str, str, str]:
-    missed = "" if found.error <= TARGET else " (not reached)"
-    return str(found.passes), f"{found.seconds:.1f}", f"{found.error:.2%}{missed}"
+def _cells(measurement: Measurement) -> tuple[str, str, str]:
+    missed = "" if measurement.error <= TARGET else " (not reached)"
+    return str(measurement.passes), f"{measurement.seconds:.1f}", f"{measurement.error:.2%}{missed}"
 
 
-def _solver(make: Callable[[int], Any], train: LabelledImages, valid: LabelledImages) -> Found:
-    """Twice as many passes until they are enough."""
+def measure_solver(make: Callable[[int], Any], train: LabelledImages, valid: LabelledImages) -> Measurement:
+    """Fit new solvers with more and more passes until one reaches the target; measure the last one."""
     x, valid_x = ((np.asarray(data.pixels) / np.float32(255)) for data in (train, valid))
-    for passes in ITERATIONS:
+    for passes in PASSES:
         solver = make(passes)
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # it is stopped on purpose
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of iterations is limited on purpose
             solver.fit(x, np.asarray(train.labels))
-        found = Found(passes, time.perf_counter() - start, float((solver.predict(valid_x) != valid.labels).mean()))
-        if found.error <= TARGET:
+        seconds = time.perf_counter() - start
+        measurement = Measurement(passes, seconds, float((solver.predict(valid_x) != valid.labels).mean()))
+        if measurement.error <= TARGET:
             break
-    return found
+    return measurement
 
 
-def _ours(train: LabelledImages, valid: LabelledImages) -> Found:
-    """Until the first epoch that is good enough, from the model's construction on."""
-    from pipeline.training.fit import fit  # late: it makes TensorFlow deterministic, and plain Keras slower
+def measure_ours(train: LabelledImages, valid: LabelledImages) -> Measurement:
+    """Build a model and train it until the first epoch that reaches the target. The seconds are a median."""
+    from pipeline.training.fit import fit  # late: the import makes TensorFlow deterministic, and plain Keras slower
 
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = resolve(compose("config", [f"train.learning_rate={RATE}", f"train.batch_size={BATCH_SIZE}"]))
-    found = []
+        config = resolve(compose("config", [f"train.learning_rate={LEARNING_RATE}", f"train.batch_size={BATCH_SIZE}"]))
+    measurements = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         head = Head(contenders.model(train), train, valid, config.train, config.seed, lambda *_: None)
-        ((_, result),) = fit([head], [_Until(TARGET)])
+        ((_, result),) = fit([head], [_StopAtTarget(TARGET)])
         if isinstance(result, Exception):
             raise result
-        found.append(Found(len(result.history), time.perf_counter() - start, result.best.error))
-    return Found(found[0].passes, statistics.median(each.seconds for each in found), found[0].error)
+        measurements.append(Measurement(len(result.history), time.perf_counter() - start, result.best.error))
+    seconds = statistics.median(measurement.seconds for measurement in measurements)
+    return Measurement(measurements[0].passes, seconds, measurements[0].error)
 
 
-class _Until(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Stops training at a validation error."""
+class _StopAtTarget(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+    """Stops training as soon as the validation error is at most `target`."""
 
     def __init__(self, target: float) -> None:
         super().__init__()
         self.target = target
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Look at the error."""
+        """Compare the validation error with the target."""
         if (logs or {}).get("val_error", 1.0) <= self.target:
             self.model.stop_training = True

@@ -1,34 +1,34 @@
-"""A bank of 1 to 64 heads."""
+"""Training speed of banks with 1 to 64 heads."""
 
 from benchmarks import contenders
-from benchmarks.rounds import markdown, seconds
+from benchmarks.rounds import markdown, median_seconds
 
 HEADS = (1, 2, 4, 8, 16, 32, 64)
 
 
 def table() -> str:
-    """Head-epochs a second of banks, as times plain Keras, and their arithmetic as a share of the processor's peak.
+    """Return the table of head-epochs per second, their ratio to plain Keras, and the share of peak arithmetic.
 
-    The peak is what TensorFlow's product of two matrices of 4,096 x 4,096 float32 numbers reaches.
+    The peak is the speed of TensorFlow's product of two 4,096 x 4,096 float32 matrices.
     """
     data = contenders.mnist()
-    operations = 4 * len(data) * data.pixels.shape[1] * contenders.CLASSES  # of a head's two products, in an epoch
+    operations = 4 * len(data) * data.pixels.shape[1] * contenders.CLASSES  # per head and epoch, in two products
     rows = []
     for batch_size in (600, 32):
-        found = seconds(
+        seconds = median_seconds(
             {"plain": contenders.keras_fit(data, batch_size), "peak": contenders.square_product}
             | {str(heads): contenders.bank(data, batch_size, heads) for heads in HEADS}
         )
-        peak = contenders.SQUARE_OPERATIONS / found["peak"]
+        peak = contenders.SQUARE_OPERATIONS / seconds["peak"]
         for heads in HEADS:
-            rate = heads / found[str(heads)]
+            speed = heads / seconds[str(heads)]
             rows.append(
                 (
                     str(batch_size),
                     str(heads),
-                    f"{rate:.1f}",
-                    f"{rate * found['plain']:.1f}",
-                    f"{operations * rate / peak:.0%}",
+                    f"{speed:.1f}",
+                    f"{speed * seconds['plain']:.1f}",
+                    f"{operations * speed / peak:.0%}",
                 )
             )
     header = ("batch size", "heads", "head-epochs/s", "times plain `fit`", "share of the matrix-product peak")

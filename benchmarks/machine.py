@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine of a measurement."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def description() -> str:
-    """Processor, cores, system and the libraries that do the arithmetic."""
+    """Return processor, cores, system, and the versions of Python and of the numerical libraries."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy"))
     return (
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {libraries}."
@@ -15,9 +15,9 @@ def description() -> str:
 
 
 def _processor() -> str:
-    listed = Path("/proc/cpuinfo")  # Linux names the processor here only
-    if listed.is_file():
-        for line in listed.read_text(encoding="utf-8").splitlines():
+    cpuinfo = Path("/proc/cpuinfo")  # on Linux the platform module does not know the processor's name
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""A sweep as it is usually written, in one file: Hydra's basic launcher, Keras `fit`, MLflow's callback and log_model.
+"""A sweep with the usual tools, in one file: Hydra's basic launcher, Keras `fit`, MLflow's callback and log_model.
 
 python benchmarks/usual_stack.py --multirun +learning_rate=0.1,0.3 +batch_size=64,600 +epochs=5 +store=sqlite:///mlflow.db
 """
@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(cfg: DictConfig) -> None:
-    """Train one model on prepared/, and log params, metrics, a figure of the weights and the model."""
+    """Train one model on prepared/. Log its params, metrics, weight figure and model."""
     import keras
     import matplotlib as mpl
     import mlflow

@@ -1,4 +1,4 @@
-"""The house keeps its walls: who imports what, what DVC is told, and what a light command must not load."""
+"""The architecture: imports between rooms, deps in dvc.yaml, heavy imports, and the lock files."""
 
 import ast
 import re
@@ -40,14 +40,14 @@ ROOMS = {
 
 
 def rooms_of(files: Iterable[Path]) -> set[str]:
-    """The rooms that hold the files; files of pipeline/ itself are in none."""
+    """Return the rooms of the files. Files directly in pipeline/ are in no room."""
     parts = (file.relative_to(PIPELINE).parts for file in files)
     return {first for first, *rest in parts if rest}
 
 
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in PIPELINE.glob("*/__init__.py")))
 def test_room_imports_the_rooms_above_it_and_no_other(room: str) -> None:
-    """The order of the rooms is the architecture: a cycle, or a room that imports a command, would break it."""
+    """Rooms are ordered by their imports: there is no cycle, and no room imports a command."""
     order = list(ROOMS)
     files = [file for source in (PIPELINE / room).rglob("*.py") for file in direct_imports(source)]
     assert rooms_of(files) - {room} == ROOMS[room]
@@ -57,9 +57,9 @@ def test_room_imports_the_rooms_above_it_and_no_other(room: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_depends_on_its_file_and_on_the_rooms_it_imports(stage: str) -> None:
-    """DVC would call a stale result up to date where a room is missing, and repeat a stage where one is too many.
+    """If a room is missing from `deps`, DVC calls a stale result up to date. A needless one repeats the stage.
 
-    Hydra loads the launchers and sweepers by name. They are no deps: no stage of DVC sweeps.
+    Hydra loads the launchers and sweepers by name. They are no deps, because no DVC stage sweeps.
     """
     deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
     files = ("pipeline/__init__.py", f"pipeline/{stage}.py")
@@ -68,7 +68,7 @@ def test_stage_depends_on_its_file_and_on_the_rooms_it_imports(stage: str) -> No
 
 
 def test_heavy_packages_stay_in_their_rooms() -> None:
-    """One file imports TensorFlow and Keras; only tracking/ and runs/ import MLflow."""
+    """Only model/quiet_keras.py imports TensorFlow and Keras. Only tracking/ and runs/ import MLflow."""
     for file in sorted(PIPELINE.rglob("*.py")):
         packages = {name.split(".")[0] for name in imported_names(file)}
         assert not packages & {"tensorflow", "keras"} or file == PIPELINE / "model/quiet_keras.py", file
@@ -85,7 +85,7 @@ def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:
 
 @pytest.mark.parametrize("room", ["core", "data", "formats", "sources", "drawing"])
 def test_light_rooms_reach_no_heavy_package(room: str) -> None:
-    """Not even through other rooms: fetching, preprocessing and drawing must start at once."""
+    """Fetching, preprocessing and drawing start without heavy packages, imported directly or through other rooms."""
     for file in (PIPELINE / room).glob("*.py"):
         packages = {name.split(".")[0] for reached in pipeline_files(file) for name in imported_names(reached)}
         assert not packages & {"tensorflow", "keras", "mlflow"}, file
@@ -93,7 +93,7 @@ def test_light_rooms_reach_no_heavy_package(room: str) -> None:
 
 @pytest.mark.parametrize("folder", ["pipeline", "benchmarks", "hydra_plugins"])
 def test_nothing_that_is_read_can_run_code(folder: str) -> None:
-    """No pickle in any form, no text as code, and no YAML or NumPy file with objects in it."""
+    """No code uses pickle or evaluates text, and no YAML or NumPy file with objects is loaded."""
     running = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib", "torch"}
     for file in sorted((ROOT / folder).rglob("*.py")):
         assert not {name.split(".")[0] for name in imported_names(file)} & running, file
@@ -116,7 +116,7 @@ def test_nothing_that_is_read_can_run_code(folder: str) -> None:
     ids=" ".join,
 )
 def test_light_commands_load_no_heavy_package(command: list[str], changeable: Project) -> None:
-    """Each costs up to seconds: a command that needs none must not pay for it, not even through Hydra's plugins."""
+    """A heavy package takes up to seconds to import. Light commands load none, also not through Hydra's plugins."""
     module, *words = command
     code = (
         "import runpy, sys, atexit\n"
@@ -131,13 +131,13 @@ def test_light_commands_load_no_heavy_package(command: list[str], changeable: Pr
 
 @pytest.mark.parametrize("file", sorted((ROOT / "conf").rglob("*.yaml")), ids=lambda file: str(file.relative_to(ROOT)))
 def test_each_conf_file_starts_with_the_command_that_uses_it(file: Path) -> None:
-    """A reader of conf/ sees at once how a file is chosen."""
+    """The first line of each file in conf/ shows how to select it."""
     first = next(line for line in file.read_text().splitlines() if "@package" not in line)
     assert re.match(r"# python -m pipeline\.\w+ ", first), first
 
 
 def test_locks_have_hashes_and_name_no_index() -> None:
-    """Anybody's index serves the same bytes; nobody's address is in Git."""
+    """Hashes pin the packages for every index, and the locks name no index."""
     for name in ("requirements.lock", "requirements-dev.lock"):
         lines = (ROOT / name).read_text().splitlines()
         pinned = [line for line in lines if re.match(r"^[a-z0-9]", line)]
@@ -147,7 +147,7 @@ def test_locks_have_hashes_and_name_no_index() -> None:
 
 
 def test_core_lock_is_part_of_the_development_lock() -> None:
-    """`make repro` and `make test` must see the same versions."""
+    """`make repro` and `make test` use the same versions."""
     core, development = (
         set(re.findall(r"^\S+==\S+(?: ; .*?)?(?= \\$)", (ROOT / name).read_text(), re.MULTILINE))
         for name in ("requirements.lock", "requirements-dev.lock")

@@ -1,1 +1,1 @@
-"""What must survive: each module does harm many times over, and counts what was lost by it."""
+"""Reliability tests: each module injects faults at random, and counts what was lost."""

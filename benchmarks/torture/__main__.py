@@ -1,7 +1,7 @@
-"""Kill, spoil and starve the pipeline, count what was lost, and write benchmarks/reliability.md.
+"""Inject faults into the pipeline, count what is lost, and write benchmarks/reliability.md.
 
 python -m benchmarks.torture
-python -m benchmarks.torture stages    one part alone, which is printed and not written
+python -m benchmarks.torture stages    one part, which is printed and not written
 """
 
 import signal
@@ -18,26 +18,29 @@ from pipeline.core.progress import line
 if TYPE_CHECKING:
     from benchmarks.torture.report import Report
 
-PARTS = {"inputs": inputs.report, "stages": stages.report, "sweeps": sweeps.report, "store": store.report}
+PARTS = {"inputs": inputs.measure, "stages": stages.measure, "sweeps": sweeps.measure, "store": store.measure}
 
 
 def main() -> int:
-    """Run the parts one after the other; 1 where anything was lost."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs would hand down ignored
-    found: list[Report] = []
+    """Run the parts one after the other. Returns 1 if there was any fault, and 0 otherwise."""
+    # In a shell's background job SIGINT is ignored, and child processes would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    reports: list[Report] = []
     for name in sys.argv[1:]:
         if name not in PARTS:
             sys.exit(f"error: there is no part {name}: choose from {', '.join(PARTS)}")
     for name in sys.argv[1:] or PARTS:
-        began = time.monotonic()
-        found.append(PARTS[name]())
-        for note in found[-1].notes:
+        start = time.monotonic()
+        report = PARTS[name]()
+        for note in report.notes:
             line(note)
-        line(f"{found[-1].markdown()}\n\n{name}: {(time.monotonic() - began) / 60:.0f} minutes\n")
+        line(f"{report.markdown()}\n\n{name}: {(time.monotonic() - start) / 60:.0f} minutes\n")
+        reports.append(report)
     if not sys.argv[1:]:
-        told = ["# Reliability", f"`make torture` on {machine.description()}", *(part.markdown() for part in found)]
-        write_text(ROOT / "benchmarks" / "reliability.md", "\n\n".join(told) + "\n")
-    return int(any(part.lost for part in found))
+        tables = [report.markdown() for report in reports]
+        sections = ["# Reliability", f"`make torture` on {machine.description()}", *tables]
+        write_text(ROOT / "benchmarks" / "reliability.md", "\n\n".join(sections) + "\n")
+    return int(any(report.faults_found for report in reports))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Files and settings that are spoilt at random: each is taken or refused in one line, and nothing else is raised."""
+"""Randomly corrupted files and settings: each must be accepted or refused with a one-line error."""
 
 import gzip
 import io
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 FILES, SETTINGS = 20_000, 2_000
 SEED = 1
 TRIED = ("files tried", "files refused", "settings tried", "settings refused")
-FAULTS = ("other errors than one line", "downloads changed by what was refused")
+UNEXPECTED, CHANGED = "errors that are not one line", "downloads changed by refused files"
+FAULTS = (UNEXPECTED, CHANGED)
 FORMATS = ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP")
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 IMAGES = np.arange(8 * 6 * 5, dtype=np.uint8).reshape(8, 6, 5)
@@ -39,57 +40,55 @@ VALUES = (
 )  # fmt: skip
 
 
-def report() -> Report:
-    """Try all of them."""
-    chance = random.Random(SEED)  # noqa: S311 - nothing is secret here, and the same files come out each time
-    found = Report(f"Files and settings spoilt at random (seed {SEED})", TRIED, FAULTS)
+def measure() -> Report:
+    """Try FILES corrupted files and SETTINGS random settings."""
+    rng = random.Random(SEED)  # noqa: S311 - the seed makes the files reproducible; nothing here is secret
+    report = Report(f"Randomly corrupted files and settings (seed {SEED})", TRIED, FAULTS)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(FILES):
-            _try_file(Path(folder), chance, found)
+            _try_file(Path(folder), rng, report)
             if (number + 1) % 2_000 == 0:
-                found.tell(number + 1, FILES)
+                report.print_progress(number + 1, FILES)
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         keys = [key for key, _ in flatten(resolve(compose("config")))]
         for _ in range(SETTINGS):
-            _try_setting(f"{chance.choice(keys)}={chance.choice(VALUES)}", found)
-    return found
+            _try_setting(f"{rng.choice(keys)}={rng.choice(VALUES)}", report)
+    return report
 
 
-def _try_file(folder: Path, chance: random.Random, found: Report) -> None:
-    """Bring data of which one file is spoilt."""
-    path, file = chance.choice((_idx, _npz, _picture))(folder / "own", chance)
-    sound = file.read_bytes()
-    file.write_bytes(_spoilt(sound, chance))
+def _try_file(folder: Path, rng: random.Random, report: Report) -> None:
+    """Copy a data set that has one corrupted file into the downloads."""
+    path, file = rng.choice((_idx, _npz, _picture))(folder / "own", rng)
+    original = file.read_bytes()
+    file.write_bytes(_corrupted(original, rng))
     downloads = folder / "downloads"
     before = {entry: entry.stat().st_ino for entry in downloads.rglob("*")}
-    found.counts["files tried"] += 1
+    report.counts["files tried"] += 1
     try:
         own_data.fetch(Data("own", [], None, str(path), "", transposed=False, first_label=0, classes=None), downloads)
     except UserError as error:
-        found.counts["files refused"] += 1
+        report.counts["files refused"] += 1
         if "\n" in str(error):
-            found.counts["other errors than one line"] += 1
-            found.notes.append(f"{file.name}: {error}")
-        found.counts["downloads changed by what was refused"] += before != {
-            entry: entry.stat().st_ino for entry in downloads.rglob("*")
-        }
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
-        found.counts["other errors than one line"] += 1
-        found.notes.append(f"{file.name}: {error!r}")
-    file.write_bytes(sound)
+            report.counts[UNEXPECTED] += 1
+            report.notes.append(f"{file.name}: {error}")
+        report.counts[CHANGED] += before != {entry: entry.stat().st_ino for entry in downloads.rglob("*")}
+    except Exception as error:  # noqa: BLE001 - every other exception is a fault to count
+        report.counts[UNEXPECTED] += 1
+        report.notes.append(f"{file.name}: {error!r}")
+    file.write_bytes(original)
 
 
-def _spoilt(content: bytes, chance: random.Random) -> bytes:
-    ways: tuple[Callable[[], bytes], ...] = (
-        lambda: content[: chance.randrange(len(content))],
-        lambda: content + chance.randbytes(chance.randrange(1, 9)),
-        lambda: _flipped(content, chance, len(content)),
-        lambda: _flipped(content, chance, min(64, len(content))),  # headers are in front
-        lambda: gzip.compress(content)[: chance.randrange(1, 99)],
-        lambda: chance.randbytes(len(content)),
-        _postscript,  # which Pillow would let another program run, whatever the file's name
+def _corrupted(content: bytes, rng: random.Random) -> bytes:
+    corruptions: tuple[Callable[[], bytes], ...] = (
+        lambda: content[: rng.randrange(len(content))],
+        lambda: content + rng.randbytes(rng.randrange(1, 9)),
+        lambda: _flipped(content, rng, len(content)),
+        lambda: _flipped(content, rng, min(64, len(content))),  # most headers are in the first 64 bytes
+        lambda: gzip.compress(content)[: rng.randrange(1, 99)],
+        lambda: rng.randbytes(len(content)),
+        _postscript,  # Pillow detects the format by the content, and would run Ghostscript
     )
-    return chance.choice(ways)()
+    return rng.choice(corruptions)()
 
 
 def _postscript() -> bytes:
@@ -98,54 +97,55 @@ def _postscript() -> bytes:
     return file.getvalue()
 
 
-def _flipped(content: bytes, chance: random.Random, end: int) -> bytes:
-    spoilt = bytearray(content)
-    for _ in range(chance.randrange(1, 5)):
-        spoilt[chance.randrange(end)] = chance.randrange(256)
-    return bytes(spoilt)
+def _flipped(content: bytes, rng: random.Random, end: int) -> bytes:
+    """Replace one to four bytes before `end`."""
+    flipped = bytearray(content)
+    for _ in range(rng.randrange(1, 5)):
+        flipped[rng.randrange(end)] = rng.randrange(256)
+    return bytes(flipped)
 
 
-def _idx(folder: Path, chance: random.Random) -> tuple[Path, Path]:
+def _idx(folder: Path, rng: random.Random) -> tuple[Path, Path]:
     folder /= "idx"
     if not folder.is_dir():
         folder.mkdir(parents=True)
         for name in ("train", "t10k"):
             (folder / f"{name}-images-idx3-ubyte").write_bytes(idx.encode(IMAGES))
             (folder / f"{name}-labels-idx1-ubyte").write_bytes(gzip.compress(idx.encode(LABELS)))
-    return folder, chance.choice(sorted(folder.iterdir()))
+    return folder, rng.choice(sorted(folder.iterdir()))
 
 
-def _npz(folder: Path, chance: random.Random) -> tuple[Path, Path]:
+def _npz(folder: Path, rng: random.Random) -> tuple[Path, Path]:
     path = folder / "own.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", chance.choice(PACKINGS)) as archive:
+    with zipfile.ZipFile(path, "w", rng.choice(PACKINGS)) as archive:
         for name, array in (("x_train", IMAGES), ("y_train", LABELS)):
             with archive.open(f"{name}.npy", "w") as file:
                 np.save(file, array)
     return path, path
 
 
-def _picture(folder: Path, chance: random.Random) -> tuple[Path, Path]:
+def _picture(folder: Path, rng: random.Random) -> tuple[Path, Path]:
     folder /= "pictures"
     if not folder.is_dir():
         for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
             (folder / "train" / str(label)).mkdir(parents=True, exist_ok=True)
             kind = FORMATS[number % len(FORMATS)]
             Image.fromarray(image).save(folder / "train" / str(label) / f"{number}.{kind.lower()}", kind)
-    return folder, chance.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
+    return folder, rng.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
 
 
-def _try_setting(override: str, found: Report) -> None:
-    found.counts["settings tried"] += 1
+def _try_setting(override: str, report: Report) -> None:
+    report.counts["settings tried"] += 1
     try:
         config = resolve(compose("config", [override]))
         assert isinstance(config, Config)
     except (UserError, HydraException, OmegaConfBaseException, OverflowError) as error:
-        told = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
-        found.counts["settings refused"] += 1
-        found.counts["other errors than one line"] += "\n" in told or not told
-        if "\n" in told or not told:
-            found.notes.append(f"{override}: {told!r}")
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
-        found.counts["other errors than one line"] += 1
-        found.notes.append(f"{override}: {error!r}")
+        message = str(error) if isinstance(error, UserError) else hydra_errors.short_message(error)
+        report.counts["settings refused"] += 1
+        if "\n" in message or not message:
+            report.counts[UNEXPECTED] += 1
+            report.notes.append(f"{override}: {message!r}")
+    except Exception as error:  # noqa: BLE001 - every other exception is a fault to count
+        report.counts[UNEXPECTED] += 1
+        report.notes.append(f"{override}: {error!r}")

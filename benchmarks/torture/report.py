@@ -1,4 +1,4 @@
-"""What a torture found."""
+"""The result of one part."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from pipeline.core.progress import line
 
 @dataclass
 class Report:
-    """How often what was done and found, and what was measured of it.
+    """Counts of what was tried and of the faults that it caused, and measurements.
 
-    `faults` are what must not have happened, and `notes` tell of them.
+    `tried` and `faults` are keys of `counts`. Every count of a fault should be 0; `notes` describe single faults.
     """
 
     title: str
@@ -22,16 +22,16 @@ class Report:
     measured: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def tell(self, done: int, of: int) -> None:
-        """A line of progress."""
-        line(f"{done} of {of}: {dict(self.counts)}")
+    def print_progress(self, done: int, total: int) -> None:
+        """Print a line with the counts so far."""
+        line(f"{done} of {total}: {dict(self.counts)}")
 
     @property
-    def lost(self) -> int:
-        """How many faults there were."""
+    def faults_found(self) -> int:
+        """The number of faults."""
         return sum(self.counts[fault] for fault in self.faults)
 
     def markdown(self) -> str:
-        """A titled table."""
-        tried, faults = ([(what, str(self.counts[what])) for what in names] for names in (self.tried, self.faults))
-        return markdown(self.title, ("what", "how many"), [*tried, *self.measured.items(), *faults])
+        """Return a titled Markdown table."""
+        tried, faults = ([(name, str(self.counts[name])) for name in names] for names in (self.tried, self.faults))
+        return markdown(self.title, ("quantity", "value"), [*tried, *self.measured.items(), *faults])

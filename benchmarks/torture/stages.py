@@ -1,4 +1,4 @@
-"""Stages that are killed at random moments: the next `dvc repro` gives what an undisturbed one gave."""
+"""Stages killed at random moments: the next `dvc repro` must give the outputs of an undisturbed one."""
 
 import itertools
 import os
@@ -17,69 +17,77 @@ from pipeline.core.atomic import sha256
 
 KILLS = 200
 STAGES = ("compose", "fetch", "data.dvc", "preprocess", "train", "evaluate")
-MENDED = "`dvc repro` refused, and `make repro` went on"
-REFUSED = "`make repro` refused"
+REPAIRED = "`dvc repro` failed, and `make repro` repaired DVC's files"
+FAILED = "`make repro` failed"
+PARTIAL_FILES = "partial files under a final name"
+OTHER_OUTPUTS = "outputs that differ from an undisturbed run"
+OTHER_LOCK = "changed dvc.lock"
+UNKNOWN_FILES = "unknown files in the folder"
+NO_RUN = "models without their run"
+TEMPORARY_FILES = "temporary files at the end"
+RUNNING = "runs left RUNNING at the end"
 FAULTS = (
-    REFUSED,
-    "half file under a final name",
-    "other outputs than undisturbed",
-    "other dvc.lock",
-    "left in the folder",
-    "model without its run",
-    "temporary files left in the end",
-    "runs left RUNNING in the end",
+    FAILED,
+    PARTIAL_FILES,
+    OTHER_OUTPUTS,
+    OTHER_LOCK,
+    UNKNOWN_FILES,
+    NO_RUN,
+    TEMPORARY_FILES,
+    RUNNING,
 )
 
 
-def report() -> Report:
-    """Kill each stage in turn, and its `dvc repro` every second time; then look, run on, and look again.
+def measure() -> Report:
+    """Kill each stage in turn, every second time with its `dvc repro`. Check the outputs, repeat it, and check again.
 
-    A refusal ends it: of the same project nothing more could be said.
+    A failing `make repro` ends the test, because the project cannot be used any more.
     """
-    found = Report(
-        f"{KILLS} kills (-9) of stages at random moments, every second time with the `dvc repro` that ran them",
-        ("kills", MENDED),
+    report = Report(
+        f"{KILLS} stages killed (-9) at random moments, every second time together with their `dvc repro`",
+        ("kills", REPAIRED),
         FAULTS,
     )
+    counts = report.counts
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder) / "project")
         project.create()
-        expected, locked = project.outputs(), project.locked()
-        took = {stage: _undisturbed(project, stage) for stage in STAGES}
+        expected, dvc_files = project.outputs(), project.dvc_files()
+        seconds = {stage: _undisturbed_seconds(project, stage) for stage in STAGES}
         turns = zip(itertools.cycle(STAGES), itertools.cycle((True, False)), strict=False)
-        while found.counts["kills"] < KILLS and not found.counts[REFUSED]:
-            stage, everything = next(turns)
-            if not _kill(project, stage, took[stage], everything=everything):
-                continue  # it had ended before
-            found.counts["kills"] += 1
-            found.counts["half file under a final name"] += _differing(project.outputs(), expected, missing=False)
-            _go_on(project, found)
-            if found.counts["kills"] % 2:  # DVC brings back what it has seen before: let the stage make it again
-                found.counts[REFUSED] += project.repro("--force", "--single-item", stage).wait() != 0
-            found.counts["other outputs than undisturbed"] += _differing(project.outputs(), expected, missing=True)
-            found.counts["other dvc.lock"] += project.locked() != locked
-            _look(project, found)
-            found.tell(found.counts["kills"], KILLS)
-        # What a kill leaves beside the outputs is put in order when the same is done again.
-        found.counts[REFUSED] += project.repro("--force").wait() != 0
-        found.counts["temporary files left in the end"] = project.halves()
-        found.counts["runs left RUNNING in the end"] = sum(run.info.status == "RUNNING" for run in project.runs())
-    return found
+        while counts["kills"] < KILLS and not counts[FAILED]:
+            stage, with_dvc = next(turns)
+            if not _kill(project, stage, seconds[stage], with_dvc=with_dvc):
+                continue  # the stage had ended before
+            counts["kills"] += 1
+            counts[PARTIAL_FILES] += _differences(project.outputs(), expected, missing=False)
+            _continue(project, report)
+            if counts["kills"] % 2:  # DVC restores known outputs from its cache: --force makes the stage run
+                counts[FAILED] += project.repro("--force", "--single-item", stage).wait() != 0
+            counts[OTHER_OUTPUTS] += _differences(project.outputs(), expected, missing=True)
+            counts[OTHER_LOCK] += project.dvc_files() != dvc_files
+            _check_folder_and_run(project, report)
+            report.print_progress(counts["kills"], KILLS)
+        # Each stage cleans up temporary files and runs of killed processes when it runs again.
+        counts[FAILED] += project.repro("--force").wait() != 0
+        counts[TEMPORARY_FILES] = project.temporary_files()
+        counts[RUNNING] = sum(run.info.status == "RUNNING" for run in project.runs())
+    return report
 
 
-def _undisturbed(project: Project, stage: str) -> float:
-    began = time.monotonic()
+def _undisturbed_seconds(project: Project, stage: str) -> float:
+    start = time.monotonic()
     project.repro("--force", "--single-item", stage).wait()
-    return time.monotonic() - began
+    return time.monotonic() - start
 
 
-def _kill(project: Project, stage: str, took: float, *, everything: bool) -> bool:
-    """Whether anything was still there to be killed."""
+def _kill(project: Project, stage: str, seconds: float, *, with_dvc: bool) -> bool:
+    """Kill a stage within the seconds that it takes. Return whether it was still running."""
     process = project.repro("--force", "--single-item", stage)
-    time.sleep(random.SystemRandom().uniform(0, took))
+    time.sleep(random.SystemRandom().uniform(0, seconds))
     if process.poll() is not None:
         return False
-    if everything:
+    if with_dvc:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait() == -signal.SIGKILL
     children = psutil.Process(process.pid).children(recursive=True)
@@ -89,24 +97,25 @@ def _kill(project: Project, stage: str, took: float, *, everything: bool) -> boo
     return process.wait() != 0 and bool(children)
 
 
-def _differing(outputs: dict[str, str], expected: dict[str, str], *, missing: bool) -> int:
-    """How many files are not as they should be; those that are not there count where `missing` says so."""
-    wrong = [name for name, found in outputs.items() if expected.get(name) != found]
-    return len(wrong) + (len(expected.keys() - outputs.keys()) if missing else 0)
+def _differences(outputs: dict[str, str], expected: dict[str, str], *, missing: bool) -> int:
+    """Return the number of files with other hashes than expected. With `missing`, absent files count too."""
+    changed = [name for name, digest in outputs.items() if expected.get(name) != digest]
+    return len(changed) + (len(expected.keys() - outputs.keys()) if missing else 0)
 
 
-def _go_on(project: Project, found: Report) -> None:
-    """As the README says: `dvc repro`, and `make repro` where DVC cannot read its own files any more."""
+def _continue(project: Project, report: Report) -> None:
+    """Run `dvc repro`, and, as the README says, `make repro` if DVC cannot read its own files."""
     if project.repro().wait():
-        found.notes.append(project.told())
-        found.counts[MENDED] += 1
-        # This clone has no .venv of its own.
-        found.counts[REFUSED] += project.start("make", "--assume-old=.venv/installed", "repro").wait() != 0
+        report.notes.append(project.output())
+        report.counts[REPAIRED] += 1
+        # The clone has no .venv: --assume-old keeps make from installing one.
+        report.counts[FAILED] += project.start("make", "--assume-old=.venv/installed", "repro").wait() != 0
 
 
-def _look(project: Project, found: Report) -> None:
-    """For files that nobody would expect, and for the run that made the model."""
-    strangers = project.git("status", "--porcelain", "--", ".", ":!dvc.lock").splitlines()
-    found.counts["left in the folder"] += len(strangers)
-    made = [run for run in project.runs() if run.data.tags.get("model.sha256") == sha256(project.folder / MODEL)]
-    found.counts["model without its run"] += not any(run.info.status == "FINISHED" for run in made)
+def _check_folder_and_run(project: Project, report: Report) -> None:
+    """Count files that Git does not know, and a model without a FINISHED run."""
+    unknown = project.git("status", "--porcelain", "--", ".", ":!dvc.lock").splitlines()
+    report.counts[UNKNOWN_FILES] += len(unknown)
+    digest = sha256(project.folder / MODEL)
+    runs = [run for run in project.runs() if run.data.tags.get("model.sha256") == digest]
+    report.counts[NO_RUN] += not any(run.info.status == "FINISHED" for run in runs)

@@ -1,4 +1,4 @@
-"""One sqlite store in which runs pile up: does a further one take longer, and does the UI's table still open?"""
+"""Thousands of runs in one SQLite store: the time per run, and the time until the UI's table loads."""
 
 import tempfile
 import time
@@ -11,71 +11,73 @@ from benchmarks.torture.report import Report
 from pipeline.core.progress import line
 
 SWEEPS, JOBS = 20, 100
-UI = 5099  # its port
-PAGE = 100  # runs of the table's first page
-MOST_SLOWER = 1.5
-FAULTS = ("lost runs", "slower at the end than 1.5 times", "table that does not open")
+UI_PORT = 5099
+PAGE_SIZE = 100  # runs on the table's first page
+MAX_SLOWDOWN = 1.5
+LOST, SLOW, NO_TABLE = "lost runs", f"more than {MAX_SLOWDOWN} times slower at the end", "table that does not load"
+FAULTS = (LOST, SLOW, NO_TABLE)
 
 
-def report() -> Report:
-    """Fill the store sweep by sweep, each of the same work."""
-    found = Report(f"{SWEEPS * JOBS} runs in one sqlite store", ("runs",), FAULTS)
+def measure() -> Report:
+    """Fill the store with sweeps of the same size."""
+    report = Report(f"{SWEEPS * JOBS} runs in one SQLite store", ("runs",), FAULTS)
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder) / "project")
         project.create()
         times = [_sweep(project, number) for number in range(SWEEPS)]
         (experiment,) = project.client().search_experiments(filter_string="name = 'digits'")
-        runs = _all(project, experiment.experiment_id)
-        found.counts["runs"] = len(runs)
-        found.counts["lost runs"] = SWEEPS * (JOBS + 1) + 1 - len(runs)
-        # The first sweep is left out: it compiles, and makes the store.
+        runs = _run_ids(project, experiment.experiment_id)
+        report.counts["runs"] = len(runs)
+        report.counts[LOST] = SWEEPS * (JOBS + 1) + 1 - len(runs)
+        # The first sweep does not count: it compiles and creates the store.
         first, last = sum(times[1:4]) / 3 / JOBS, sum(times[-3:]) / 3 / JOBS
-        found.measured["seconds a run, at the beginning"] = f"{first:.3f}"
-        found.measured["seconds a run, at the end"] = f"{last:.3f} ({last / first:.2f} times)"
-        found.counts["slower at the end than 1.5 times"] = int(last / first > MOST_SLOWER)
-        opened = _open_table(project, experiment.experiment_id)
-        found.measured["seconds until the UI's table has its first 100 runs"] = f"{opened:.1f}"
-        found.counts["table that does not open"] = int(opened == float("inf"))
-    return found
+        report.measured["seconds per run, at the beginning"] = f"{first:.3f}"
+        report.measured["seconds per run, at the end"] = f"{last:.3f} ({last / first:.2f} times)"
+        report.counts[SLOW] = int(last / first > MAX_SLOWDOWN)
+        seconds = _table_seconds(project, experiment.experiment_id)
+        report.measured[f"seconds until the UI's table has its first {PAGE_SIZE} runs"] = f"{seconds:.1f}"
+        report.counts[NO_TABLE] = int(seconds == float("inf"))
+    return report
 
 
 def _sweep(project: Project, number: int) -> float:
-    """The seconds of a sweep whose jobs are of their own, by their seed."""
+    """Run a sweep and return its seconds. Its seed differs from other sweeps', so that no job is skipped."""
     rates = ",".join(f"{0.01 + rate / 1000:.3f}" for rate in range(JOBS))
-    words = ("--multirun", f"train.learning_rate={rates}", f"seed={number + 2}", "train.epochs=2")
-    began = time.monotonic()
-    if project.start("python", "-m", "pipeline.train", *words).wait():
+    overrides = (f"train.learning_rate={rates}", f"seed={number + 2}", "train.epochs=2")
+    start = time.monotonic()
+    if project.start("python", "-m", "pipeline.train", "--multirun", *overrides).wait():
         raise RuntimeError(f"sweep {number} failed")
-    took = time.monotonic() - began
-    line(f"{number + 1} of {SWEEPS}: {took / JOBS:.3f} s a run")
-    return took
+    seconds = time.monotonic() - start
+    line(f"{number + 1} of {SWEEPS}: {seconds / JOBS:.3f} s per run")
+    return seconds
 
 
-def _all(project: Project, experiment_id: str) -> list[str]:
-    found: list[str] = []
+def _run_ids(project: Project, experiment_id: str) -> list[str]:
+    run_ids: list[str] = []
     token = None
-    while found == [] or token:
+    while run_ids == [] or token:
         page = project.client().search_runs([experiment_id], max_results=1000, page_token=token)
-        found += [run.info.run_id for run in page]
+        run_ids += [run.info.run_id for run in page]
         token = page.token
-    return found
+    return run_ids
 
 
-def _open_table(project: Project, experiment_id: str) -> float:
-    """The seconds until the UI's server, once it is up, has answered as its table asks; infinite where it does not."""
-    process = project.start("python", "-m", "pipeline.ui", "--port", str(UI))
-    address = f"http://127.0.0.1:{UI}"
+def _table_seconds(project: Project, experiment_id: str) -> float:
+    """Return the seconds of the request for the UI's table, once the server is up; infinity if it fails."""
+    process = project.start("python", "-m", "pipeline.ui", "--port", str(UI_PORT))
+    url = f"http://127.0.0.1:{UI_PORT}"
     try:
         for _ in range(120):
             try:
-                requests.get(f"{address}/health", timeout=5).raise_for_status()
+                requests.get(f"{url}/health", timeout=5).raise_for_status()
                 break
             except requests.RequestException:
                 time.sleep(1)
-        query = {"experiment_ids": [experiment_id], "max_results": PAGE, "order_by": ["attributes.start_time DESC"]}
-        began = time.monotonic()
-        answer = requests.post(f"{address}/ajax-api/2.0/mlflow/runs/search", json=query, timeout=60)
-        return time.monotonic() - began if answer.ok and len(answer.json()["runs"]) == PAGE else float("inf")
+        order = ["attributes.start_time DESC"]
+        query = {"experiment_ids": [experiment_id], "max_results": PAGE_SIZE, "order_by": order}
+        start = time.monotonic()
+        answer = requests.post(f"{url}/ajax-api/2.0/mlflow/runs/search", json=query, timeout=60)
+        return time.monotonic() - start if answer.ok and len(answer.json()["runs"]) == PAGE_SIZE else float("inf")
     except requests.RequestException:
         return float("inf")
     finally:

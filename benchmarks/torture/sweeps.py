@@ -1,4 +1,4 @@
-"""A sweep that is killed at random moments and started again, against an undisturbed one."""
+"""Sweeps killed at random moments and started again, compared with an undisturbed sweep."""
 
 import itertools
 import random
@@ -23,78 +23,86 @@ GRID = ("train.learning_rate=0.05,0.1,0.2,0.4", "train.batch_size=32,64,256,600"
 
 @dataclass(frozen=True)
 class _Sweep:
-    """The sweep, with a store and folders of its own."""
+    """The sweep over GRID, with its own store and output folders."""
 
     folder: Path
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """Begin it, or go on with it."""
-        where = (f"tracking.uri=sqlite:///{self.folder}/mlflow.db", f"hydra.sweep.dir={self.folder}/sweep")
-        same = "tracking.system_metrics_every=0"  # no result of training
-        command = [sys.executable, "-m", "pipeline.train", "--multirun", *GRID, *where, same]
+        """Start or resume the sweep."""
+        overrides = (
+            f"tracking.uri=sqlite:///{self.folder}/mlflow.db",
+            f"hydra.sweep.dir={self.folder}/sweep",
+            "tracking.system_metrics_every=0",  # system metrics differ from run to run
+        )
+        command = [sys.executable, "-m", "pipeline.train", "--multirun", *GRID, *overrides]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def runs(self) -> list[Run]:
-        """All of its runs, the parent's included."""
+        """Return all runs of the sweep, including the parent run."""
         client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
-        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
-        return list(client.search_runs(everywhere, max_results=1000))
+        experiment_ids = [experiment.experiment_id for experiment in client.search_experiments()]
+        return list(client.search_runs(experiment_ids, max_results=1000))
 
 
-FAULTS = ("lost", "other metrics", "trained twice", "left RUNNING", "more parents than one")
+ENDED = "sweeps ended by the signal"
+FAULTS = ("lost jobs", "jobs with other metrics", "jobs trained twice", "runs left RUNNING", "additional parent runs")
 
 
-def report() -> Report:
-    """Kill and start again, and count what was lost."""
+def measure() -> Report:
+    """Kill sweeps, start them again, and count what was lost.
+
+    Raises:
+        RuntimeError: the undisturbed sweep fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = _Sweep(Path(folder) / "undisturbed")
         undisturbed.folder.mkdir()
-        began = time.monotonic()
+        start = time.monotonic()
         if undisturbed.start().wait():
             raise RuntimeError("the undisturbed sweep fails")
-        took = time.monotonic() - began
-        expected = _results(undisturbed.runs())
-        found = Report(
+        seconds = time.monotonic() - start
+        expected = _finished_metrics(undisturbed.runs())
+        report = Report(
             f"{KILLS} sweeps of {len(expected)} jobs, killed (-9, TERM or INT) at random moments and started again",
-            ("sweeps that a signal ended", "jobs expected"),
+            (ENDED, "expected jobs"),
             FAULTS,
         )
-        for number, which in zip(range(KILLS), itertools.cycle(SIGNALS), strict=False):
+        for number, signal_number in zip(range(KILLS), itertools.cycle(SIGNALS), strict=False):
             sweep = _Sweep(Path(folder) / str(number))
             sweep.folder.mkdir()
-            found.counts["sweeps that a signal ended"] += _disturb(sweep, which, took)
+            report.counts[ENDED] += _interrupt(sweep, signal_number, seconds)
             sweep.start().wait()
-            found.counts.update(_judge(sweep.runs(), expected))
-            found.tell(number + 1, KILLS)
-        return found
+            report.counts.update(_count_faults(sweep.runs(), expected))
+            report.print_progress(number + 1, KILLS)
+        return report
 
 
-def _disturb(sweep: _Sweep, which: signal.Signals, took: float) -> bool:
-    """Whether the signal ended it, and not its last job."""
+def _interrupt(sweep: _Sweep, signal_number: signal.Signals, seconds: float) -> bool:
+    """Send a signal within the seconds that the sweep takes. Return whether the signal ended the sweep."""
     process = sweep.start()
     try:
-        process.wait(random.SystemRandom().uniform(0, took))
+        process.wait(random.SystemRandom().uniform(0, seconds))
     except subprocess.TimeoutExpired:
-        process.send_signal(which)
-    return process.wait() in (-which, 128 + which)
+        process.send_signal(signal_number)
+    return process.wait() in (-signal_number, 128 + signal_number)
 
 
-def _results(runs: list[Run]) -> dict[str, list[dict[str, float]]]:
-    """The metrics of the finished jobs, by their settings."""
-    found: dict[str, list[dict[str, float]]] = {}
+def _finished_metrics(runs: list[Run]) -> dict[str, list[dict[str, float]]]:
+    """Return the metrics of the finished runs of each job, by the job's config hash."""
+    metrics: dict[str, list[dict[str, float]]] = {}
     for run in runs:
         if run.info.status == "FINISHED" and "config.hash" in run.data.tags:
-            found.setdefault(run.data.tags["config.hash"], []).append(run.data.metrics)
-    return found
+            metrics.setdefault(run.data.tags["config.hash"], []).append(run.data.metrics)
+    return metrics
 
 
-def _judge(runs: list[Run], expected: dict[str, list[dict[str, float]]]) -> dict[str, int]:
-    found = _results(runs)
+def _count_faults(runs: list[Run], expected: dict[str, list[dict[str, float]]]) -> dict[str, int]:
+    metrics = _finished_metrics(runs)
     return {
-        "jobs expected": len(expected),
-        "lost": sum(job not in found for job in expected),
-        "other metrics": sum(job in found and found[job][0] != its[0] for job, its in expected.items()),
-        "trained twice": sum(len(its) > 1 for its in found.values()),
-        "left RUNNING": sum(run.info.status == "RUNNING" for run in runs),
-        "more parents than one": sum("sweep.key" in run.data.tags for run in runs) - 1,
+        "expected jobs": len(expected),
+        "lost jobs": sum(job not in metrics for job in expected),
+        "jobs with other metrics": sum(job in metrics and metrics[job][0] != expected[job][0] for job in expected),
+        "jobs trained twice": sum(len(finished) > 1 for finished in metrics.values()),
+        "runs left RUNNING": sum(run.info.status == "RUNNING" for run in runs),
+        "additional parent runs": sum("sweep.key" in run.data.tags for run in runs) - 1,
     }

@@ -1,1 +1,1 @@
-"""Tests of end to end."""
+"""End-to-end tests."""

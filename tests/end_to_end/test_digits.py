@@ -1,4 +1,4 @@
-"""The pipeline as a user drives it with DVC, on the bundled digits: no network, seconds."""
+"""The pipeline under DVC on the bundled digits: needs no network and takes seconds."""
 
 import json
 import re
@@ -13,67 +13,67 @@ from tests.support.project import Project
 from tests.support.stores import runs
 
 
-def ran(output: str) -> set[str]:
-    """The stages that `dvc repro` ran."""
+def stages_run(output: str) -> set[str]:
+    """Return the stages that `dvc repro` ran."""
     return set(re.findall(r"^Running stage '(\w+)':$", output, re.MULTILINE))
 
 
 def test_second_repro_has_nothing_to_do(changeable: Project) -> None:
-    """And says so."""
+    """`dvc repro` runs no stage if nothing has changed."""
     done = changeable.run("dvc", "repro")
     assert done.returncode == 0
-    assert ran(done.stdout) == set()
+    assert stages_run(done.stdout) == set()
     assert "Data and pipelines are up to date." in done.stdout
 
 
 def test_dag_is_the_chain_with_data_dvc(changeable: Project) -> None:
-    """Beside compose: fetch -> data.dvc -> preprocess -> train -> evaluate."""
+    """The DAG contains fetch -> data.dvc -> preprocess -> train -> evaluate, and compose -> train."""
     graph = changeable.run("dvc", "dag", "--mermaid").stdout
     nodes = dict(re.findall(r'(node\d+)\["(.+?)"\]', graph))
-    edges = {(nodes[a], nodes[b]) for a, b in re.findall(r"(node\d+)-->(node\d+)", graph)}
+    edges = {(nodes[tail], nodes[head]) for tail, head in re.findall(r"(node\d+)-->(node\d+)", graph)}
     chain = ["fetch", "data.dvc", "preprocess", "train", "evaluate"]
     assert set(pairwise(chain)) <= edges
     assert ("compose", "train") in edges
 
 
 def test_training_setting_reruns_compose_train_and_evaluate_only(changeable: Project) -> None:
-    """DVC watches the composed values, not the files of conf/."""
+    """Stages depend on the composed values in params.yaml, not on the files in conf/."""
     changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 0.2")
     done = changeable.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
-    assert ran(done.stdout) == {"compose", "train", "evaluate"}
+    assert stages_run(done.stdout) == {"compose", "train", "evaluate"}
     difference = json.loads(changeable.run("dvc", "params", "diff", "--json").stdout)
     assert difference["params.yaml"] == {"train.learning_rate": {"old": 0.1, "new": 0.2, "diff": 0.1}}
 
 
 def test_comment_in_conf_reruns_compose_only(changeable: Project) -> None:
-    """What composes to the same values changes nothing."""
+    """If the composed values do not change, no other stage is stale."""
     changeable.set("conf/train/sgd.yaml", "# at most", "# no more than that")
-    assert ran(changeable.run("dvc", "repro").stdout) == {"compose"}
+    assert stages_run(changeable.run("dvc", "repro").stdout) == {"compose"}
 
 
 @pytest.mark.repro
 def test_same_inputs_give_the_same_lock(changeable: Project) -> None:
-    """Trained again, everything is byte for byte what it was, though the MLflow run is another one.
+    """Training again leaves dvc.lock unchanged, although it makes a new MLflow run.
 
-    It is the run that evaluate writes into, and not a later one with the same model, as a sweep's over these settings.
+    evaluate logs into the run that made the model, not into a later run with the same model, for example of a sweep.
     """
     before = (changeable.folder / "dvc.lock").read_bytes()
     first = (changeable.folder / "models/run_id").read_text()
-    again = ("dvc", "repro", "--force", "--single-item")
-    for command in ([*again, "train"], [sys.executable, "-m", "pipeline.train"], [*again, "evaluate"]):
+    repeat = ("dvc", "repro", "--force", "--single-item")
+    for command in ([*repeat, "train"], [sys.executable, "-m", "pipeline.train"], [*repeat, "evaluate"]):
         done = changeable.run(*command)
         assert done.returncode == 0, done.stderr
     assert (changeable.folder / "dvc.lock").read_bytes() == before
-    twin, made = runs(changeable.folder)
-    assert (changeable.folder / "models/run_id").read_text().strip() == made.info.run_id != first.strip()
-    assert twin.data.tags["model.sha256"] == made.data.tags["model.sha256"]
-    assert "test/error" in made.data.metrics
-    assert "test/error" not in twin.data.metrics
+    later, evaluated = runs(changeable.folder)
+    assert (changeable.folder / "models/run_id").read_text().strip() == evaluated.info.run_id != first.strip()
+    assert later.data.tags["model.sha256"] == evaluated.data.tags["model.sha256"]
+    assert "test/error" in evaluated.data.metrics
+    assert "test/error" not in later.data.metrics
 
 
 def test_metrics_and_plots_are_shown(changeable: Project) -> None:
-    """`dvc metrics show` and `dvc plots show` work."""
+    """`dvc metrics show` and `dvc plots show` show all metrics, plots and figures."""
     metrics = changeable.run("dvc", "metrics", "show", "--json")
     assert "failed" not in metrics.stderr
     files = json.loads(metrics.stdout)[""]["data"]
@@ -91,7 +91,7 @@ def test_metrics_and_plots_are_shown(changeable: Project) -> None:
 
 @pytest.mark.repro
 def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) -> None:
-    """`dvc exp run --temp` deletes its workspace; the run is in the project's own store."""
+    """`dvc exp run --temp` deletes its workspace. The run and its artifacts are in the project's store."""
     done = changeable.run("dvc", "exp", "run", "--temp", "-S", "conf/config.yaml:train.learning_rate=0.2")
     assert done.returncode == 0, done.stderr
     (run,) = runs(changeable.folder)
@@ -101,8 +101,8 @@ def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) 
     assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(changeable.folder / "mlartifacts")
 
 
-def test_setting_given_to_params_yaml_is_refused_and_not_lost(changeable: Project) -> None:
-    """`-S KEY=VALUE` without a file edits params.yaml, which compose would overwrite without a word."""
+def test_edited_params_yaml_is_refused_and_not_overwritten(changeable: Project) -> None:
+    """`-S KEY=VALUE` without a file edits params.yaml. compose must not overwrite the value silently."""
     done = changeable.run("dvc", "exp", "run", "-S", "train.learning_rate=0.2")
     assert done.returncode != 0
     assert "dvc exp run -S conf/config.yaml:train.learning_rate=0.2" in done.stderr
@@ -112,23 +112,23 @@ def test_setting_given_to_params_yaml_is_refused_and_not_lost(changeable: Projec
 
 
 def test_project_in_a_folder_with_spaces_and_accents_from_any_folder(digits: Project, tmp_path: Path) -> None:
-    """MLflow's addresses quote such letters; no stray quoted folder may appear. All files land in the project."""
-    moved, elsewhere = digits.copy(tmp_path / "my proj é"), tmp_path / "é dir"
-    elsewhere.mkdir()
+    """MLflow's URIs percent-encode such characters. All files are in the project, and no encoded folder appears."""
+    project, cwd = digits.copy(tmp_path / "my proj é"), tmp_path / "é dir"
+    cwd.mkdir()
     for stage in ("train", "evaluate"):
-        done = moved.run(sys.executable, "-m", f"pipeline.{stage}", "hydra.job.chdir=true", cwd=elsewhere)
+        done = project.run(sys.executable, "-m", f"pipeline.{stage}", "hydra.job.chdir=true", cwd=cwd)
         assert done.returncode == 0, done.stderr
-    (run,) = runs(moved.folder)
+    (run,) = runs(project.folder)
     assert "test/error" in run.data.metrics
-    assert Path(run.data.tags["output_dir"]).is_relative_to(moved.folder / "outputs" / "train")
-    assert (moved.folder / "mlartifacts" / "digits" / run.info.run_id / "artifacts" / "weights.png").is_file()
-    assert list(elsewhere.iterdir()) == []
+    assert Path(run.data.tags["output_dir"]).is_relative_to(project.folder / "outputs" / "train")
+    assert (project.folder / "mlartifacts" / "digits" / run.info.run_id / "artifacts" / "weights.png").is_file()
+    assert list(cwd.iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"my proj é", "é dir"}
 
 
 @pytest.mark.repro
-def test_failing_stage_leaves_nothing_for_git_to_take(changeable: Project) -> None:
-    """DVC takes earlier outputs back out of its .gitignore entries; ours cover them."""
+def test_failing_stage_leaves_no_untracked_outputs(changeable: Project) -> None:
+    """DVC removes the outputs of a failed stage from its .gitignore entries. The project's .gitignore covers them."""
     changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 1e38")
     done = changeable.run("dvc", "repro")
     assert done.returncode != 0
@@ -149,27 +149,27 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "stages"), SETTINGS, ids=[row[2].strip() for row in SETTINGS])
-def test_each_setting_concerns_the_stages_that_read_it(
+def test_setting_makes_the_stages_that_read_it_stale(
     file: str, old: str, new: str, stages: set[str], changeable: Project
 ) -> None:
-    """A key that is missing from `params:` would leave a stale result called up to date."""
+    """If a key were missing from `params:` in dvc.yaml, DVC would call a stale result up to date."""
     changeable.set(file, old, new)
     assert changeable.run("dvc", "repro", "compose").returncode == 0
     status = json.loads(changeable.run("dvc", "status", "--json").stdout)
-    concerned = {name for name, changes in status.items() if any("params.yaml" in str(change) for change in changes)}
-    assert concerned == stages
+    stale = {name for name, changes in status.items() if any("params.yaml" in str(change) for change in changes)}
+    assert stale == stages
 
 
-def test_starts_in_the_same_second_have_folders_of_their_own(changeable: Project) -> None:
-    """Hydra's own names count seconds, and two starts would share one folder."""
+def test_simultaneous_starts_have_separate_output_folders(changeable: Project) -> None:
+    """Hydra's default folder names have a resolution of one second. Two starts would share one."""
     command = [sys.executable, "-m", "pipeline.preprocess"]
     processes = [subprocess.Popen(command, cwd=changeable.folder, env=changeable.environment()) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert len(list((changeable.folder / "outputs/preprocess").iterdir())) >= 3
 
 
-def test_wrong_interpreter_is_told(digits: Project) -> None:
-    """`dvc repro` without the activated environment runs whatever `python` is first on PATH."""
+def test_wrong_interpreter_is_reported(digits: Project) -> None:
+    """Without the activated environment, `dvc repro` runs the first `python` on PATH. One line names the remedy."""
     done = digits.run(sys.executable, "-S", "-m", "pipeline.compose")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -178,7 +178,7 @@ def test_wrong_interpreter_is_told(digits: Project) -> None:
 
 @pytest.mark.parametrize("option", ["--help", "--cfg=job"])
 def test_help_and_configuration_are_printed(option: str, digits: Project) -> None:
-    """Hydra's own options work."""
+    """Hydra's options --help and --cfg work."""
     done = digits.stage("train", option)
     assert done.returncode == 0
     assert "learning_rate: 0.1" in done.stdout

@@ -1,4 +1,4 @@
-"""Stages that are killed, and commands that meet: the next `dvc repro` gives what an undisturbed one gave."""
+"""After a kill or a concurrent command, the next `dvc repro` gives the outputs of an undisturbed one."""
 
 import os
 import signal
@@ -19,15 +19,15 @@ OUTPUTS = ("data", "prepared", "models/model.keras", "models/history.csv", "repo
 
 
 def outputs(project: Project) -> dict[Path, str]:
-    """What DVC keeps of the stages, by name."""
-    starts = [project.folder / name for name in OUTPUTS]
-    files = [file for start in starts for file in (start.rglob("*") if start.is_dir() else [start])]
+    """Return the SHA-256 of each output file by its path."""
+    paths = [project.folder / name for name in OUTPUTS]
+    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
     return {file.relative_to(project.folder): sha256(file) for file in files if file.is_file()}
 
 
 @contextmanager
 def running(project: Project, stage: str, line: str) -> Iterator["subprocess.Popen[str]"]:
-    """A `dvc repro` of one stage, in a group of processes of its own, that has come to the line."""
+    """Start a `dvc repro` of one stage in its own process group, and wait until it prints the line."""
     process = subprocess.Popen(
         ["dvc", "repro", "--force", "--single-item", stage],
         cwd=project.folder,
@@ -39,14 +39,14 @@ def running(project: Project, stage: str, line: str) -> Iterator["subprocess.Pop
     )
     assert process.stdout is not None
     with process:
-        assert any(told.startswith(line) for told in process.stdout)
+        assert any(printed.startswith(line) for printed in process.stdout)
         yield process
         process.stdout.read()
 
 
 @pytest.mark.parametrize(("stage", "line"), [("preprocess", "> python"), ("train", "epoch 5:")])
-def test_killed_stage_is_made_good(stage: str, line: str, digits: Project, changeable: Project) -> None:
-    """With -9, and the `dvc repro` around it: nothing half-written has a final name. `make torture` kills 200 times."""
+def test_killed_stage_is_repeated(stage: str, line: str, digits: Project, changeable: Project) -> None:
+    """A kill (-9) leaves no partial file under a final name, and the next `dvc repro` repeats the stage."""
     with running(changeable, stage, line) as process:
         os.killpg(process.pid, signal.SIGKILL)
     expected = outputs(digits)
@@ -57,21 +57,21 @@ def test_killed_stage_is_made_good(stage: str, line: str, digits: Project, chang
     assert changeable.git("status", "--porcelain") == ""
 
 
-def test_second_repro_is_refused_and_a_sweep_beside_goes_on(changeable: Project) -> None:
-    """One says which process is busy; the other reads what is there."""
+def test_concurrent_repro_is_refused_and_a_concurrent_sweep_runs(changeable: Project) -> None:
+    """The refused `dvc repro` names the PID that holds the lock. A sweep only reads the prepared data."""
     with running(changeable, "train", "> python") as first:
         second = changeable.run("dvc", "repro", "--force", "--single-item", "train")
         assert second.returncode != 0
         assert f"(PID {first.pid})" in second.stderr
-        swept = changeable.stage("train", "-m", "train.learning_rate=0.2,0.3", "train.epochs=2")
-        assert swept.returncode == 0, swept.stderr
+        sweep = changeable.stage("train", "-m", "train.learning_rate=0.2,0.3", "train.epochs=2")
+        assert sweep.returncode == 0, sweep.stderr
     assert first.returncode == 0
     assert [run.info.status for run in runs(changeable.folder)] == ["FINISHED"] * 3
 
 
 @pytest.mark.parametrize("end", ["    deps:\n", "    hash: m"])
-def test_make_repro_restores_files_of_dvc_that_a_kill_cut(end: str, digits: Project, changeable: Project) -> None:
-    """DVC writes them in place, and then refuses files that are empty or cut, at the end of a line or within it."""
+def test_make_repro_repairs_truncated_dvc_files(end: str, digits: Project, changeable: Project) -> None:
+    """DVC writes its files in place, and refuses to read files that a kill has emptied or truncated."""
     lock = changeable.folder / "dvc.lock"
     text = lock.read_text()
     lock.write_text(text[: text.index(end) + len(end)])

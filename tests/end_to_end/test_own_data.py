@@ -1,4 +1,4 @@
-"""Data of one's own, and published ones other than MNIST, through the pipeline."""
+"""The pipeline on a folder of pictures, and on a published data set other than MNIST."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ NAMES = ["Katze <b>", "ñandú $x$"]
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """Forty pictures of 6x9 pixels in two classes: the left or the right half is light."""
+    """Return a folder of 40 pictures, 6 pixels high and 9 wide, in two classes: the left or the right half is light."""
     random = np.random.default_rng(0)
     for number in range(40):
         pixels = random.integers(0, 60, (6, 9), np.uint8)
@@ -31,8 +31,11 @@ def own(tmp_path: Path) -> Path:
 
 
 @pytest.mark.repro
-def test_pictures_go_through_the_whole_pipeline_and_back(own: Path, changeable: Project) -> None:
-    """The model has their shape, figures their names; the data set that was there before comes back as it was."""
+def test_pipeline_runs_on_a_folder_of_pictures_and_back_on_digits(own: Path, changeable: Project) -> None:
+    """`dvc repro` uses the pictures' shape and class names. An unreadable picture is refused and changes nothing.
+
+    With conf/ restored, `dvc repro` restores the former data set.
+    """
     changeable.set("conf/config.yaml", "- data: digits ", "- data: folder ")
     changeable.set("conf/data/folder.yaml", "path: ???", f"path: '{own}'")
     changeable.set("conf/train/sgd.yaml", "epochs: 100 ", "epochs: 3 ")
@@ -43,8 +46,7 @@ def test_pictures_go_through_the_whole_pipeline_and_back(own: Path, changeable: 
         "compose", "fetch", "preprocess", "train", "evaluate",
     ]  # fmt: skip
     assert "copied 40 training and 0 test images" in done.stdout
-    pinned = changeable.git("diff", "--unified=0", "data.dvc")
-    assert "+  nfiles: 40" in pinned
+    assert "+  nfiles: 40" in changeable.git("diff", "--unified=0", "data.dvc")
     summary = json.loads((changeable.folder / "prepared/summary.json").read_text())
     assert [summary[name]["counts"] for name in ("train", "valid", "test")] == [
         {"0": 13, "1": 13}, {"0": 3, "1": 3}, {"0": 4, "1": 4},
@@ -62,14 +64,14 @@ def test_pictures_go_through_the_whole_pipeline_and_back(own: Path, changeable: 
     assert changeable.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
 
     changeable.git("checkout", "-q", "conf")
-    back = changeable.run("dvc", "repro", "preprocess")
-    assert back.returncode == 0, back.stderr
+    restored = changeable.run("dvc", "repro", "preprocess")
+    assert restored.returncode == 0, restored.stderr
     assert changeable.git("diff", "data.dvc") == ""
 
 
 @pytest.mark.mnist
-def test_fashion_mnist_takes_mnists_place(fresh: Project, tmp_path: Path) -> None:
-    """From Debian's package, where no mirror answers; its classes have names."""
+def test_fashion_mnist_can_replace_mnist(fresh: Project, tmp_path: Path) -> None:
+    """The data can come from Debian's package, without a mirror. The classes have their names."""
     if not FASHION.is_dir():
         assert not os.environ.get("CI"), "install the Debian package dataset-fashion-mnist"
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")

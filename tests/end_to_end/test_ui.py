@@ -1,4 +1,4 @@
-"""What a user sees in MLflow's UI, in a browser: a sweep's link leads to its runs, their curves and their weights."""
+"""MLflow's UI in a browser: a sweep's link shows its runs, their curves and their weight images."""
 
 import signal
 from collections.abc import Iterator
@@ -17,12 +17,17 @@ from tests.support.stores import parents
 pytestmark = pytest.mark.browser
 
 NAMES = [f"lr={rate} batch={size} train.epochs=4" for rate in (0.05, 0.2) for size in (50, 100)]
-WORDS = ["train.learning_rate=0.05,0.2", "train.batch_size=50,100", "train.epochs=4", "tracking.weight_images_every=2"]
+OVERRIDES = [
+    "train.learning_rate=0.05,0.2",
+    "train.batch_size=50,100",
+    "train.epochs=4",
+    "tracking.weight_images_every=2",
+]
 
-LOADS = 4  # of a page whose images do not come
-KEYS = 12  # for a slider that does not move
+MAX_LOADS = 4  # of a page without images
+MAX_KEYS = 12  # for a slider that does not move
 
-expect.set_options(timeout=browser.PATIENCE)
+expect.set_options(timeout=browser.TIMEOUT_MS)
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,17 @@ class Served:
 
     project: Project
     port: int
-    told: str  # the sweep's last line
-    link: str  # that the UI's command printed
+    last_line: str  # of the sweep's stdout
+    link: str  # printed by `python -m pipeline.ui`
 
 
 @pytest.fixture(scope="module")
 def served(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Four jobs of a sweep and one run beside it; at the end Ctrl-C, which is no failure."""
+    """A sweep of four jobs and one other run. Ctrl-C ends the UI with exit code 0."""
     project = digits.copy(tmp_path_factory.mktemp("ui") / "project")
     assert project.stage("train", "train.learning_rate=0.7", "train.epochs=1").returncode == 0
-    swept = project.stage("train", "-m", *WORDS)
-    assert swept.returncode == 0, swept.stderr
+    sweep = project.stage("train", "-m", *OVERRIDES)
+    assert sweep.returncode == 0, sweep.stderr
     port = free_port()
     process = project.start("ui", "--port", str(port))
     try:
@@ -49,7 +54,7 @@ def served(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         name, _, link = process.stdout.readline().strip().partition(": ")
         assert name == "digits"
         wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield Served(project, port, swept.stdout.splitlines()[-1], link)
+        yield Served(project, port, sweep.stdout.splitlines()[-1], link)
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
@@ -57,31 +62,31 @@ def served(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """A browser's page that has room for all of a sweep's charts."""
-    with browser.page(1440, 2000) as shown:
-        yield shown
+    """A browser page that is large enough for all charts of a sweep."""
+    with browser.page(1440, 2000) as opened:
+        yield opened
 
 
 def test_sweep_ends_with_the_link_that_the_ui_prints(served: Served) -> None:
-    """But for the port, which `make ui` leaves as it is."""
-    assert served.told.startswith("its charts, while `make ui` runs: http://127.0.0.1:5001/#/experiments/")
-    assert served.told.partition("/#")[2] == served.link.partition("/#")[2]
+    """The sweep's link and the UI's link differ only in the port. `make ui` uses the default port."""
+    assert served.last_line.startswith("its charts, while `make ui` runs: http://127.0.0.1:5001/#/experiments/")
+    assert served.last_line.partition("/#")[2] == served.link.partition("/#")[2]
     assert served.link.startswith(f"http://127.0.0.1:{served.port}/#")
 
 
 def test_children_are_listed_under_their_parent(served: Served, page: Page) -> None:
-    """With names that tell what was tried, as soon as the sweep is opened up."""
+    """The parent run can be expanded. The names of its child runs contain the swept settings."""
     page.goto(served.link.partition("&compareRunsMode")[0], wait_until="commit")
-    sweep = page.get_by_role("row").filter(has_text="sweep of 4: learning_rate x batch_size")
+    parent = page.get_by_role("row").filter(has_text="sweep of 4: learning_rate x batch_size")
     for name in NAMES:
         expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
-    sweep.get_by_role("button").click()
+    parent.get_by_role("button").click()
     for name in NAMES:
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
 
 
 def test_link_shows_the_curves_and_the_weights_of_the_sweep(served: Served, page: Page) -> None:
-    """Of its jobs and of no other run: settings against the best error, an error curve each, images that slide."""
+    """The link shows only the sweep's jobs: parallel coordinates, an error curve each, and weight images by step."""
     page.goto(served.link, wait_until="commit")
     for name in NAMES:
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
@@ -95,7 +100,7 @@ def test_link_shows_the_curves_and_the_weights_of_the_sweep(served: Served, page
     for name in NAMES:
         expect(curves).to_contain_text(f"{name} (valid/error)")
     _await_images(page, weights)
-    for step in (2, 4):  # the link's own, and the last, where the slider stays
+    for step in (2, 4):  # the step in the link, and the last step, where the slider stays
         images = weights.locator(f"img[src*='weights%2Bstep%2B{step}%2B']")
         _slide(weights.get_by_role("slider"), images)
         expect(images).to_have_count(len(NAMES))
@@ -104,38 +109,44 @@ def test_link_shows_the_curves_and_the_weights_of_the_sweep(served: Served, page
 
 
 def _await_images(page: Page, card: Locator) -> None:
-    """Until the card has images. On a busy machine MLflow's page has been seen to ask for none until loaded again."""
-    for _ in range(LOADS - 1):
-        card.scroll_into_view_if_needed()  # what is out of sight loads no images
+    """Wait until the card has images; reload the page if there are none.
+
+    On a busy machine MLflow's page sometimes requests no images until it is reloaded.
+    """
+    for _ in range(MAX_LOADS - 1):
+        card.scroll_into_view_if_needed()  # a card outside of the viewport loads no images
         with suppress(PlaywrightError):
-            return card.locator("img").first.wait_for(timeout=browser.PATIENCE / LOADS)
+            return card.locator("img").first.wait_for(timeout=browser.TIMEOUT_MS / MAX_LOADS)
         page.reload(wait_until="commit")
     return expect(card.locator("img").first).to_be_visible()
 
 
 def _slide(slider: Locator, images: Locator) -> None:
-    """On, until the images are there. On a busy machine MLflow's page was seen to begin at 0, and to miss keys."""
-    for _ in range(KEYS):
+    """Move the slider to the right until the images are there.
+
+    On a busy machine MLflow's slider sometimes starts at 0 or misses keys.
+    """
+    for _ in range(MAX_KEYS):
         with suppress(PlaywrightError):
-            return images.first.wait_for(state="attached", timeout=browser.PATIENCE / KEYS)
+            return images.first.wait_for(state="attached", timeout=browser.TIMEOUT_MS / MAX_KEYS)
         slider.press("ArrowRight")
     return None
 
 
-def test_page_of_the_sweep_leads_to_its_charts(served: Served, page: Page) -> None:
-    """For who comes to it in the UI, whatever its address."""
+def test_parent_run_page_links_to_the_charts(served: Served, page: Page) -> None:
+    """The link in the parent run's description works on any host and port."""
     (parent,) = parents(served.project.folder)
-    at = served.link.partition("#")[0]
-    page.goto(f"{at}#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}", wait_until="commit")
+    base_url = served.link.partition("#")[0]
+    page.goto(f"{base_url}#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}", wait_until="commit")
     with page.expect_popup() as opened:
         page.get_by_role("link", name="The sweep's charts").click()
     expect(opened.value.get_by_text("4 matching runs")).to_be_visible()
 
 
-def test_port_that_is_taken_and_a_store_that_is_missing_are_told(served: Served, fresh: Project) -> None:
-    """In one line, and at once."""
-    for project, told in ((served.project, "cannot be used"), (fresh, "run `dvc repro`")):
+def test_used_port_and_missing_store_are_reported(served: Served, fresh: Project) -> None:
+    """Either error has one line, and the command exits with 2."""
+    for project, message in ((served.project, "cannot be used"), (fresh, "run `dvc repro`")):
         done = project.stage("ui", "--port", str(served.port))
         assert done.returncode == 2
-        assert told in done.stderr
+        assert message in done.stderr
         assert done.stderr.count("\n") == 1

@@ -50,7 +50,7 @@ def checked(html: str) -> Page:
     page = Page(html)
     assert not page.unclosed
     assert len(page.ids) == len(set(page.ids))
-    for url in page.asked:
+    for url in page.urls:
         assert re.match(r"data:image/(png|webp);base64,[A-Za-z0-9+/=]+$", url) or url[1:] in page.ids, url[:80]
     for tag, attributes in page.elements:
         assert tag not in {"link", "iframe", "object", "embed", "base", "form"}

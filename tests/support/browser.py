@@ -1,4 +1,4 @@
-"""A browser of a test's own: Debian's package `chromium`, headless."""
+"""A headless browser for tests: Debian's package `chromium`."""
 
 import os
 import shutil
@@ -8,29 +8,29 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-PATIENCE = 120_000  # ms: the first page takes a busy machine a quarter of a minute
-# As root, and in containers, its sandbox does not start; it is to ask nobody for updates.
+TIMEOUT_MS = 120_000  # the first page can take 15 s on a busy machine
+# Chromium's sandbox does not start as root or in containers. Without background networking it looks for no updates.
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @contextmanager
 def page(width: int, height: int) -> Iterator[Page]:
-    """An empty page of so many pixels.
+    """Open an empty page of width x height pixels.
 
-    Without Chromium the test is skipped, or fails in CI, where nobody would notice that it never runs.
+    Without Chromium the test is skipped. In CI it fails instead, because a skipped test is easily overlooked there.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_program(), args=OPTIONS)
-        shown = browser.new_page(viewport={"width": width, "height": height})
-        shown.set_default_timeout(PATIENCE)
-        yield shown
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=OPTIONS)
+        opened = browser.new_page(viewport={"width": width, "height": height})
+        opened.set_default_timeout(TIMEOUT_MS)
+        yield opened
         browser.close()
 
 
-def _program() -> str:
-    found = shutil.which("chromium")
-    if found is not None:
-        return found
+def _chromium() -> str:
+    path = shutil.which("chromium")
+    if path is not None:
+        return path
     missing = "chromium is missing: install the Debian package chromium"
     if os.environ.get("CI"):
         pytest.fail(missing)

@@ -1,4 +1,4 @@
-"""Digits drawn by strokes, as people draw them, in three hands and three styles of picture."""
+"""Draw pictures of handwritten digits from strokes: three hands and three styles."""
 
 from typing import Literal
 
@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw, ImageFilter
 Hand = Literal["plain", "slanted", "round"]
 Style = Literal["thin", "white", "photo"]
 
-# A digit's strokes, each a smooth curve through points "xy" of a grid of ten by ten from its top left corner.
-# A point given twice is a corner.
+# Strokes of the digits 0 to 9, separated by "/". A stroke is a smooth curve through points "xy" of a 10x10 grid, whose
+# origin is at the top left. A repeated point makes a corner.
 HANDS: dict[Hand, tuple[str, ...]] = {
     "plain": (
         "40 13 16 49 76 73 40",
@@ -49,12 +49,15 @@ HANDS: dict[Hand, tuple[str, ...]] = {
         "82 40 02 25 83 81 81 79",
     ),
 }
-SHEET = 300  # pixels of a picture's side
-TALL, WIDE = 180, 120  # pixels of the grid
+SIDE = 300  # pixels of a picture's side
+GRID_HEIGHT, GRID_WIDTH = 180, 120  # pixels
 
 
 def draw(digit: int, hand: Hand, style: Style, seed: int = 0) -> Image.Image:
-    """A grey picture, 300 pixels wide and high: thin pen on white, white on black, or a photo of paper in a shadow."""
+    """Draw a grey picture, 300 pixels wide and high.
+
+    The styles are a thin pen on white, white on black, and a noisy photo of paper with a shadow (depends on `seed`).
+    """
     width = {"thin": 3, "white": 16, "photo": 12}[style]
     ink = _strokes(HANDS[hand][digit], width)
     if style == "thin":
@@ -63,21 +66,21 @@ def draw(digit: int, hand: Hand, style: Style, seed: int = 0) -> Image.Image:
 
 
 def _strokes(strokes: str, width: int) -> npt.NDArray[np.uint8]:
-    """Ink, 255 where a stroke is, drawn four times as large for smooth edges."""
-    large = Image.new("L", (4 * SHEET, 4 * SHEET))
+    """Return ink, uint8 (300, 300), 255 on the strokes. It is drawn at four times the size to smooth the edges."""
+    large = Image.new("L", (4 * SIDE, 4 * SIDE))
     pen = ImageDraw.Draw(large)
     for stroke in strokes.split("/"):
         points = np.array([[int(point[0]), int(point[1])] for point in stroke.split()], np.float64) / 9
-        corner = np.array([(SHEET - WIDE) / 2, (SHEET - TALL) / 2])
-        curve = 4 * (_curve(points) * (WIDE, TALL) + corner)
+        corner = np.array([(SIDE - GRID_WIDTH) / 2, (SIDE - GRID_HEIGHT) / 2])
+        curve = 4 * (_curve(points) * (GRID_WIDTH, GRID_HEIGHT) + corner)
         pen.line([tuple(point) for point in curve.tolist()], 255, 4 * width, "curve")
         for x, y in curve[[0, -1]]:
             pen.ellipse((x - 2 * width, y - 2 * width, x + 2 * width, y + 2 * width), 255)
-    return np.asarray(large.resize((SHEET, SHEET), Image.Resampling.BOX))
+    return np.asarray(large.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def _curve(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A Catmull-Rom spline through points (N, 2)."""
+    """Return points (24 (N - 1), 2) of a Catmull-Rom spline through points (N, 2)."""
     before, start, end, after = (np.pad(points, ((1, 1), (0, 0)), "edge")[i : len(points) - 1 + i] for i in range(4))
     t = np.linspace(0, 1, 24)[:, None, None]
     curve = (
@@ -90,14 +93,14 @@ def _curve(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _photo(ink: npt.NDArray[np.uint8], generator: np.random.Generator) -> Image.Image:
-    """Grey paper, turned a little and blurred, that darkens to one side, with a soft shadow across it, and noise."""
-    turned = Image.fromarray(ink).rotate(generator.uniform(-6, 6), Image.Resampling.BICUBIC)
-    soft = np.asarray(turned.filter(ImageFilter.GaussianBlur(1.5))) / 255
-    y, x = np.mgrid[0:SHEET, 0:SHEET] / SHEET
+    """Return ink on grey paper as a camera sees it: rotated by up to 6 degrees, blurred, unevenly lit, with noise."""
+    rotated = Image.fromarray(ink).rotate(generator.uniform(-6, 6), Image.Resampling.BICUBIC)
+    blurred = np.asarray(rotated.filter(ImageFilter.GaussianBlur(1.5))) / 255
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     shadow = 1 / (1 + np.exp(-15 * (x + y - generator.uniform(0.8, 1.3))))
     paper = 0.8 - 0.2 * x - 0.25 * shadow
-    grain = generator.standard_normal(ink.shape) * 0.03
-    return Image.fromarray((255 * np.clip(paper * (1 - 0.7 * soft) + grain, 0, 1)).astype(np.uint8))
+    noise = generator.standard_normal(ink.shape) * 0.03
+    return Image.fromarray((255 * np.clip(paper * (1 - 0.7 * blurred) + noise, 0, 1)).astype(np.uint8))
 
 
 DARK = draw(3, "round", "thin")  # on white

@@ -1,15 +1,15 @@
-"""Read a page as a browser would, and tell what it asks for."""
+"""Parse an HTML page: its elements, its text, and the URLs that a browser would load."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "input", "br"}
-ASKING = {"src", "href", "srcset", "data", "action", "poster", "background", "formaction", "xlink:href"}
+VOID_ELEMENTS = {"meta", "img", "input", "br"}
+URL_ATTRIBUTES = {"src", "href", "srcset", "data", "action", "poster", "background", "formaction", "xlink:href"}
 
 
 @dataclass
 class Page(HTMLParser):
-    """A parsed page: its elements in their order, the text that is shown, and what script and style hold."""
+    """A parsed page: its elements in order, the visible text, and the contents of script and style."""
 
     html: str
     elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -23,23 +23,23 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the element."""
+        """Record the element and its attributes."""
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
+        if tag not in VOID_ELEMENTS:
             self.unclosed.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """Elements are closed in the order in which they were opened."""
+        """Assert that the innermost open element is closed."""
         assert self.unclosed.pop() == tag, self.getpos()
 
     def handle_data(self, data: str) -> None:
-        """Note text and code."""
-        last = self.unclosed[-1] if self.unclosed else ""
-        self.code.get(last, self.shown).append(data)
+        """Record text and code."""
+        element = self.unclosed[-1] if self.unclosed else ""
+        self.code.get(element, self.shown).append(data)
 
     @property
     def text(self) -> str:
-        """What is shown, with single spaces, also between elements."""
+        """The visible text, with single spaces, also between elements."""
         return " ".join(" ".join(self.shown).replace("\N{NO-BREAK SPACE}", " ").split())
 
     @property
@@ -48,10 +48,10 @@ class Page(HTMLParser):
         return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
 
     @property
-    def asked(self) -> list[str]:
-        """Every address in an attribute."""
-        return [value for _, of in self.elements for name, value in of.items() if name in ASKING]
+    def urls(self) -> list[str]:
+        """The URLs in all attributes."""
+        return [value for _, attrs in self.elements for name, value in attrs.items() if name in URL_ATTRIBUTES]
 
     def values(self, tag: str, attribute: str) -> list[str]:
-        """The attribute's values in all elements of the tag."""
-        return [of[attribute] for name, of in self.elements if name == tag and attribute in of]
+        """Return the attribute's value of each element with the tag."""
+        return [attrs[attribute] for name, attrs in self.elements if name == tag and attribute in attrs]

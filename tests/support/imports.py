@@ -1,4 +1,4 @@
-"""The project's import graph, read from the sources."""
+"""The import graph of pipeline/, read from its sources."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def imported_names(file: Path) -> set[str]:
-    """Every module or member that the file imports, at its top or inside functions."""
+    """Return every module and member that the file imports, at its top or inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -18,22 +18,22 @@ def imported_names(file: Path) -> set[str]:
 
 
 def direct_imports(file: Path) -> set[Path]:
-    """The pipeline files that the file itself imports."""
-    return {path for name in imported_names(file) for path in _files_of(name)}
+    """Return the pipeline files that the file imports directly."""
+    return {path for name in imported_names(file) for path in _module_files(name)}
 
 
 def pipeline_files(file: Path) -> set[Path]:
-    """The pipeline files that running the file reads: itself, what it and they import, and their packages."""
-    found: set[Path] = set()
-    waiting = {file}
-    while waiting:
-        current = waiting.pop()
-        found.add(current)
-        waiting |= direct_imports(current) - found
-        waiting |= {path for folder in current.parents if (path := folder / "__init__.py").is_file()} - found
-    return found
+    """Return the file, all pipeline files that it imports directly or indirectly, and their packages' __init__.py."""
+    visited: set[Path] = set()
+    pending = {file}
+    while pending:
+        current = pending.pop()
+        visited.add(current)
+        pending |= direct_imports(current) - visited
+        pending |= {path for folder in current.parents if (path := folder / "__init__.py").is_file()} - visited
+    return visited
 
 
-def _files_of(name: str) -> set[Path]:
+def _module_files(name: str) -> set[Path]:
     path = ROOT.joinpath(*name.split("."))
     return {candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()}

@@ -1,4 +1,4 @@
-"""What a model would see of a picture, for tests."""
+"""The model's input for a picture."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from pipeline.recognition import ink
 
 
 def seen(image: Image.Image, path: Path, **options: Any) -> npt.NDArray[np.uint8]:
-    """What a model would see of the saved picture."""
+    """Save the picture, and return what pipeline.predict gives the model: uint8 (28, 28)."""
     image.save(path, **options)
     return ink.like_mnist(ink.find(pictures.read(path).grey), 28)
 
 
 def difference(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> float:
-    """The part of the ink that differs: 0 for the same digit, near 2 for digits without a common pixel."""
+    """Return the difference relative to the ink of `one`: 0 for equal images, near 2 without a common pixel."""
     return float(np.abs(one.astype(int) - other).sum() / one.sum())

@@ -1,4 +1,4 @@
-"""Wait for what another process or thread brings about."""
+"""Wait for a condition that another process or thread fulfils."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import subprocess
 
-PAUSE = 0.05  # seconds between two looks: a loop without it takes a processor from the process it waits for
-LONGEST = 300  # seconds
+PAUSE = 0.05  # seconds between two checks: a loop without a pause would take CPU time from the process it waits for
+TIMEOUT = 300  # seconds
 
 
-def until(holds: Callable[[], object], process: "subprocess.Popen[Any] | None" = None) -> None:
-    """Wait until it holds; fail where it does not in time, or where the process that is to do it has ended before."""
-    end = time.monotonic() + LONGEST
-    while not holds():
+def until(condition: Callable[[], object], process: "subprocess.Popen[Any] | None" = None) -> None:
+    """Wait until the condition is true. Fail after TIMEOUT, or if the process ends before."""
+    end = time.monotonic() + TIMEOUT
+    while not condition():
         assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "it has not come to it"
+        assert time.monotonic() < end, f"the condition is still false after {TIMEOUT} s"
         time.sleep(PAUSE)

@@ -1,4 +1,4 @@
-"""Which jobs may train in one bank."""
+"""Which jobs of a sweep may train in one bank."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from pipeline.sweep.bank_launcher import shared_settings
 
 
 @pytest.mark.parametrize(
-    ("swept", "banks"),
+    ("jobs", "banks"),
     [
         (["model.seed=1", "model.seed=2"], 1),
         (["seed=1", "seed=2"], 2),
@@ -17,6 +17,9 @@ from pipeline.sweep.bank_launcher import shared_settings
         (["model.pixel_divisor=1", "model.pixel_divisor=2"], 2),
     ],
 )
-def test_jobs_share_a_bank_where_they_share_a_pass(swept: list[str], banks: int) -> None:
-    """The initial weights' seed is a head's own; `seed` shuffles, so it is not, unless nothing is shuffled."""
-    assert len({shared_settings(command_line.settings(words.split())) for words in swept}) == banks
+def test_jobs_share_a_bank_where_they_share_a_pass(jobs: list[str], banks: int) -> None:
+    """Settings of the pass over the data separate banks; settings of a head do not.
+
+    `seed` shuffles the minibatches, so that it separates banks unless train.shuffle is false. `model.seed` does not.
+    """
+    assert len({shared_settings(command_line.settings(overrides.split())) for overrides in jobs}) == banks

@@ -1,11 +1,10 @@
-"""Whichever launcher runs a sweep: the same runs, files, failures and bytes."""
+"""Every launcher gives the same runs, files, failures and bytes."""
 
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 import psutil
 import pytest
@@ -23,40 +22,37 @@ GRID = (
     "model.initializer=he_normal",
 )
 LAUNCHERS = ("bank", "basic", "joblib", "ray")
-SAME = ("model.keras", "history.csv", "weights.png", ".hydra/config.yaml", ".hydra/overrides.yaml")
+FILES = ("model.keras", "history.csv", "weights.png", ".hydra/config.yaml", ".hydra/overrides.yaml")
+
+Sweeps = Mapping[str, tuple[Project, subprocess.CompletedProcess[str]]]  # by launcher: project and finished process
 
 
 @pytest.fixture(scope="module")
-def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Project, Any]]:
-    """The same sweep under each launcher, each in a project of its own: what it printed."""
-    found = {}
+def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Sweeps:
+    """The same sweep under each launcher, each in its own project."""
+    sweeps = {}
     for launcher in LAUNCHERS:
         project = digits.copy(tmp_path_factory.mktemp(launcher) / "project")
         sweep = f"hydra.sweep.dir={project.folder}/swept"
-        found[launcher] = (
+        sweeps[launcher] = (
             project,
             project.stage(
                 "train", "-m", f"hydra/launcher={launcher}", *GRID, "train.epochs=3", sweep, RAY_DEDUP_LOGS="0"
             ),
         )
-    return found
+    return sweeps
 
 
-def told(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> subprocess.CompletedProcess[str]:
-    done = swept[launcher][1]
-    assert isinstance(done, subprocess.CompletedProcess)
-    return done
-
-
-def test_bank_trains_together_what_shares_a_pass(swept: Mapping[str, tuple[Project, Any]]) -> None:
-    """Learning rate and L2 are a head's own, the batch size is not; six jobs are refused before they have any."""
-    assert "Launching 12 jobs in 7 banks" in told(swept, "bank").stdout
+def test_bank_launcher_groups_jobs_that_share_a_pass(swept: Sweeps) -> None:
+    """Jobs that differ in learning rate and L2 train in one bank. The six invalid jobs are not grouped."""
+    _, done = swept["bank"]
+    assert "Launching 12 jobs in 7 banks" in done.stdout
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_failures_are_told_alike(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> None:
-    """Each by its number and reason, and by the exit code."""
-    done = told(swept, launcher)
+def test_failures_are_reported_alike(swept: Sweeps, launcher: str) -> None:
+    """Every failed job is reported with its number and reason, and the exit code is 1."""
+    _, done = swept[launcher]
     assert done.returncode == 1
     failed = set(re.findall(r"error: job (\d+) failed: (.*?) \(see", done.stdout + done.stderr))
     assert {number for number, reason in failed if "batch_size=0 is not allowed" in reason} == set("014589")
@@ -67,31 +63,32 @@ def test_failures_are_told_alike(swept: Mapping[str, tuple[Project, Any]], launc
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS[1:])
-def test_files_are_equal_to_the_byte(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> None:
-    """Model, curves and pictures, and what Hydra notes of each job."""
+def test_files_are_equal_to_the_byte(swept: Sweeps, launcher: str) -> None:
+    """Every launcher writes the same model, curves, weight figure and .hydra/ files for each job."""
     bank, other = (swept[name][0].folder / "swept" for name in ("bank", launcher))
     folders = sorted(folder.name for folder in bank.iterdir() if folder.is_dir())
     assert folders == sorted(folder.name for folder in other.iterdir() if folder.is_dir())
     for folder in folders:
         names = {path.name for path in (bank / folder).iterdir()}
         assert names == {path.name for path in (other / folder).iterdir()}
-        for name in SAME:
+        for name in FILES:
             if (bank / folder / name).exists():
                 assert (bank / folder / name).read_bytes() == (other / folder / name).read_bytes(), (folder, name)
     assert len(list(bank.glob("*/model.keras"))) == 4
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS[1:])
-def test_runs_are_equal(swept: Mapping[str, tuple[Project, Any]], launcher: str) -> None:
-    """Names, ends, params and figures in MLflow."""
-    assert described(swept["bank"][0]) == described(swept[launcher][0])
+def test_runs_are_equal(swept: Sweeps, launcher: str) -> None:
+    """The MLflow runs have the same names, statuses, params, metrics and tags under every launcher."""
+    assert describe_runs(swept["bank"][0]) == describe_runs(swept[launcher][0])
 
 
-def described(project: Project) -> list[str]:
-    found = runs(project.folder)
-    assert len(found) == 6
+def describe_runs(project: Project) -> list[str]:
+    """What must be equal of the project's runs, as JSON."""
+    children = runs(project.folder)
+    assert len(children) == 6
     (parent,) = parents(project.folder)
-    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     tags = ("failure", "config.hash", "model.sha256", "sweep.id", "git.commit", "git.dirty")
     return sorted(
         json.dumps(
@@ -104,12 +101,12 @@ def described(project: Project) -> list[str]:
             ],
             sort_keys=True,
         )
-        for run in found
+        for run in children
     )
 
 
-def test_logs_of_a_bank_are_each_jobs_own(swept: Mapping[str, tuple[Project, Any]]) -> None:
-    """As the basic launcher's, but for the times: every epoch, the result, and a failure's traceback."""
+def test_each_job_of_a_bank_has_its_own_log(swept: Sweeps) -> None:
+    """A job's log equals the basic launcher's except for the times: epochs, result, and the traceback of a failure."""
 
     def lines(launcher: str, folder: str) -> list[str]:
         text = (swept[launcher][0].folder / "swept" / folder / "train.log").read_text()
@@ -123,7 +120,7 @@ def test_logs_of_a_bank_are_each_jobs_own(swept: Mapping[str, tuple[Project, Any
 
 
 def test_jobs_of_a_bank_may_go_to_different_stores(changeable: Project) -> None:
-    """MLflow knows one store at a time in a process; each run has its model in its own."""
+    """Each run has its model in its own store, although MLflow has one global tracking URI per process."""
     stores = [f"sqlite:///{changeable.folder}/{name}/mlflow.db" for name in ("one", "other")]
     for name in ("one", "other"):
         (changeable.folder / name).mkdir()
@@ -139,9 +136,9 @@ def test_jobs_of_a_bank_may_go_to_different_stores(changeable: Project) -> None:
 
 
 def test_long_sweep_needs_no_more_open_files(changeable: Project) -> None:
-    """Ended and failed jobs let go of their data: here with about 15 more than the process has when it begins.
+    """Finished and failed jobs close their files: the limit here leaves about 15 beyond those open at the start.
 
-    A bank has at most so many heads.
+    A bank has at most hydra.launcher.heads heads.
     """
     rates = ",".join(str(rate / 100) for rate in range(1, 25)) + ",1e38"
     command = f"{sys.executable} -m pipeline.train -m train.learning_rate={rates} train.epochs=1 hydra.launcher.heads=3"
@@ -152,26 +149,26 @@ def test_long_sweep_needs_no_more_open_files(changeable: Project) -> None:
 
 
 def test_other_stages_sweep_as_with_the_basic_launcher(changeable: Project) -> None:
-    """They have no heads to train."""
+    """The bank launcher runs stages that train no model one after the other, as Hydra's basic launcher does."""
     done = changeable.stage("preprocess", "-m", "tracking.experiment=a,b")
     assert done.returncode == 0, done.stderr
     assert "Launching 2 jobs locally" in done.stdout
 
 
 def test_worker_that_is_killed_leaves_no_run_running(changeable: Project) -> None:
-    """As where memory runs out: joblib ends all its workers, and the same command goes on."""
+    """If a worker is killed, for example out of memory, joblib ends all workers. The runs are KILLED."""
     endless = ("train.learning_rate=0.1,0.2", "train.epochs=1000000", "train.patience=1000000")
     process = changeable.start("train", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *endless)
     try:
-        logs = changeable.folder.glob
-        until(lambda: sum(" epoch 1:" in log.read_text() for log in logs("outputs/sweep/*/*/train.log")) == 2, process)
+        glob = changeable.folder.glob
+        until(lambda: sum(" epoch 1:" in log.read_text() for log in glob("outputs/sweep/*/*/train.log")) == 2, process)
         children = psutil.Process(process.pid).children(recursive=True)
         next(child for child in children if "LokyProcess-1" in child.cmdline()).kill()
-        _, told = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 1
-    assert "Traceback" not in told
+    assert "Traceback" not in stderr
     assert [run.info.status for run in runs(changeable.folder)] == ["KILLED"] * 2
     (parent,) = parents(changeable.folder)
     assert parent.info.status == "FAILED"

@@ -1,4 +1,4 @@
-"""A sweep over a Ray cluster of two nodes, both on this machine: banks on each, and no end that is lost."""
+"""Sweeps over a Ray cluster of two nodes, both on this machine: results, failures and interrupts."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.support.servers import mlflow_server
 from tests.support.stores import parents_of, runs, runs_of
 from tests.support.waiting import until
 
-# The nodes listen on loopback, and end with their standard input: also where the tests are killed.
+# The nodes listen on loopback. They end when their standard input closes, so that killed tests leave none behind.
 NODES = """
 import sys
 from ray.cluster_utils import Cluster
@@ -30,7 +30,7 @@ print(cluster.address, flush=True)
 sys.stdin.read()
 cluster.shutdown()
 """
-# Without it Ray takes 127.0.0.1 for this machine's address in its network, where these nodes do not listen.
+# Without the first setting Ray replaces 127.0.0.1 by this machine's network address, where the nodes do not listen.
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
@@ -39,28 +39,28 @@ pytestmark = pytest.mark.launchers
 
 @dataclass(frozen=True)
 class Nodes:
-    """The cluster's address, and the process below which all of its processes are."""
+    """The cluster's address, and the process that is the ancestor of all of its processes."""
 
     address: str
     process: int
 
-    def command(self, *words: str) -> list[str]:
-        """A sweep over the cluster."""
-        ray = ["hydra/launcher=ray", f"hydra.launcher.address={self.address}"]
-        return [sys.executable, "-m", "pipeline.train", "-m", *ray, *words]
+    def command(self, *overrides: str) -> list[str]:
+        """Return the command of a sweep over the cluster."""
+        launcher = ["hydra/launcher=ray", f"hydra.launcher.address={self.address}"]
+        return [sys.executable, "-m", "pipeline.train", "-m", *launcher, *overrides]
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that train a bank now."""
-        below = psutil.Process(self.process).children(recursive=True)
-        return [process for process in below if process.cmdline()[:1] == ["ray::_work"]]
+        """Return the worker processes that train a bank now."""
+        descendants = psutil.Process(self.process).children(recursive=True)
+        return [process for process in descendants if process.cmdline()[:1] == ["ray::_work"]]
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """Two nodes of one processor each, which know nothing of the project."""
+    """Two nodes with one CPU each. Their environment does not contain the project."""
     command = [sys.executable, "-c", NODES]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment["RAY_worker_niceness"] = "0"  # Ray's workers would wait for all other tests, of which one runs beside
+    environment["RAY_worker_niceness"] = "0"  # by default Ray's workers get less CPU time than other running tests
     with subprocess.Popen(
         command,
         cwd=tmp_path_factory.mktemp("nodes"),
@@ -74,13 +74,13 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         process.communicate(timeout=120)
 
 
-def test_a_group_is_split_over_the_nodes_with_the_same_bytes(nodes: Nodes, changeable: Project) -> None:
-    """Every node has work, also where one bank would hold all; MLflow is the one that the driver was given."""
-    swept = ["train.learning_rate=0.1,0.2,0.3,0.4", "train.epochs=3"]
-    given = changeable.folder / "given"
-    given.mkdir()
-    command = nodes.command(*swept, f"hydra.sweep.dir={changeable.folder}/ray")
-    environment = LOOPBACK | {"MLFLOW_TRACKING_URI": f"sqlite:///{given}/mlflow.db"}
+def test_jobs_are_split_over_the_nodes_with_the_same_bytes(nodes: Nodes, changeable: Project) -> None:
+    """Every node trains jobs, even if one bank could hold them all. Workers use the driver's tracking URI."""
+    sweep = ["train.learning_rate=0.1,0.2,0.3,0.4", "train.epochs=3"]
+    store = changeable.folder / "store"
+    store.mkdir()
+    command = nodes.command(*sweep, f"hydra.sweep.dir={changeable.folder}/ray")
+    environment = LOOPBACK | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}/mlflow.db"}
     done = changeable.run(*command, cwd=None, **environment)
     assert done.returncode == 0, done.stderr
     assert "Launching 4 jobs in 2 banks" in done.stdout
@@ -88,10 +88,10 @@ def test_a_group_is_split_over_the_nodes_with_the_same_bytes(nodes: Nodes, chang
     assert sorted(line.split(":")[0] for line in done.stdout.splitlines() if ", run " in line) == [
         f"job {number}" for number in range(4)
     ]
-    trained = [run.data.tags["ray.node"] for run in runs(given)]
-    assert sorted(trained.count(node) for node in set(trained)) == [2, 2]
-    alone = changeable.stage("train", "-m", *swept, f"hydra.sweep.dir={changeable.folder}/bank")
-    assert alone.returncode == 0, alone.stderr
+    used_nodes = [run.data.tags["ray.node"] for run in runs(store)]
+    assert sorted(used_nodes.count(node) for node in set(used_nodes)) == [2, 2]
+    local = changeable.stage("train", "-m", *sweep, f"hydra.sweep.dir={changeable.folder}/bank")
+    assert local.returncode == 0, local.stderr
     assert len(list((changeable.folder / "bank").glob("*/model.keras"))) == 4
     for folder in (changeable.folder / "bank").glob("*_lr*"):
         for name in ("model.keras", "history.csv", "weights.png", ".hydra/config.yaml"):
@@ -99,41 +99,42 @@ def test_a_group_is_split_over_the_nodes_with_the_same_bytes(nodes: Nodes, chang
 
 
 @pytest.mark.postgres
-def test_two_nodes_give_on_a_server_what_one_process_does(nodes: Nodes, digits: Project, tmp_path: Path) -> None:
-    """On PostgreSQL: the same metrics to the last bit, the same best, children of one parent."""
+def test_two_nodes_and_one_process_log_the_same_to_a_server(nodes: Nodes, digits: Project, tmp_path: Path) -> None:
+    """With an MLflow server on PostgreSQL: equal metrics to the last bit, the same best run, and one parent run."""
     grid = ("train.learning_rate=0.1,1e38,0.3", "train.batch_size=48,64", "train.epochs=3")
     with postgresql() as database, mlflow_server(tmp_path / "server", "--backend-store-uri", database) as url:
-        described = []
+        results = []
         for launcher in ("bank", "ray"):
             project = digits.copy(tmp_path / launcher)
-            where = (f"tracking.uri={url}", f"tracking.experiment={launcher}", f"hydra/launcher={launcher}")
-            more = [f"hydra.launcher.address={nodes.address}"] if launcher == "ray" else []
-            done = project.run(sys.executable, "-m", "pipeline.train", "-m", *grid, *where, *more, cwd=None, **LOOPBACK)
+            overrides = [f"tracking.uri={url}", f"tracking.experiment={launcher}", f"hydra/launcher={launcher}"]
+            if launcher == "ray":
+                overrides.append(f"hydra.launcher.address={nodes.address}")
+            done = project.run(sys.executable, "-m", "pipeline.train", "-m", *grid, *overrides, cwd=None, **LOOPBACK)
             assert done.returncode == 1, done.stderr
-            found = {run.info.run_name: run for run in runs_of(MlflowClient(url), launcher)}
+            children = {run.info.run_name: run for run in runs_of(MlflowClient(url), launcher)}
             (parent,) = parents_of(MlflowClient(url), launcher)
-            assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {parent.info.run_id}
-            best = next(name for name, run in found.items() if run.info.run_id == parent.data.tags["best_run_id"])
-            jobs = {name: (run.info.status, run.data.metrics) for name, run in found.items()}
-            described.append((best, jobs, parent.data.metrics))
-    assert len(described[0][1]) == 6
-    assert all(each == described[0] for each in described)
+            assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parent.info.run_id}
+            best = next(name for name, run in children.items() if run.info.run_id == parent.data.tags["best_run_id"])
+            jobs = {name: (run.info.status, run.data.metrics) for name, run in children.items()}
+            results.append((best, jobs, parent.data.metrics))
+    assert len(results[0][1]) == 6
+    assert results[0] == results[1]
 
 
 def test_jobs_of_a_worker_that_dies_fail_and_the_others_finish(nodes: Nodes, changeable: Project) -> None:
-    """By name and in one line, as from too little memory; nothing is left RUNNING, nothing is tried again."""
+    """The error names the job in one line. No run stays RUNNING, and Ray does not retry the job."""
     command = nodes.command("train.epochs=1,1000000", "train.patience=1000000")
     with started(changeable, command) as process:
-        until(lambda: seen(changeable) == ["FINISHED", "RUNNING"] and len(nodes.workers()) == 1, process)
+        until(lambda: statuses(changeable) == ["FINISHED", "RUNNING"] and len(nodes.workers()) == 1, process)
         (worker,) = nodes.workers()
         worker.kill()
-        printed, told = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "1 of 2 jobs finished" in printed
-    (line,) = (line for line in told.splitlines() if line.startswith("error: job "))
+    assert "1 of 2 jobs finished" in stdout
+    (line,) = (line for line in stderr.splitlines() if line.startswith("error: job "))
     assert line.startswith("error: job 1 failed: the worker died (killed, or out of memory) (see ")
     assert Path(line.partition("(see ")[2].rstrip(")"), "train.log").is_file()
-    assert "Traceback" not in printed + told
+    assert "Traceback" not in stdout + stderr
     failed, finished = sorted(runs(changeable.folder), key=lambda run: str(run.info.status))
     assert (failed.info.status, finished.info.status) == ("FAILED", "FINISHED")
     assert failed.data.tags["failure"].startswith("the worker died")
@@ -141,36 +142,36 @@ def test_jobs_of_a_worker_that_dies_fail_and_the_others_finish(nodes: Nodes, cha
 
 
 def test_interrupted_sweep_ends_the_runs_on_all_nodes(nodes: Nodes, changeable: Project) -> None:
-    """As KILLED, with what was measured; a bank that still waited for a node leaves no run."""
-    words = ("train.epochs=1000000", "train.patience=1000000", "train.batch_size=64,48,32")
-    with started(changeable, nodes.command(*words)) as process:
-        until(lambda: seen(changeable) == ["RUNNING", "RUNNING"], process)
+    """The runs are KILLED and keep their metrics. A bank that waits for a node leaves no run."""
+    overrides = ("train.epochs=1000000", "train.patience=1000000", "train.batch_size=64,48,32")
+    with started(changeable, nodes.command(*overrides)) as process:
+        until(lambda: statuses(changeable) == ["RUNNING", "RUNNING"], process)
         process.send_signal(signal.SIGTERM)
-        printed, told = process.communicate(timeout=120)
-    assert process.returncode == 143, told
-    assert "Traceback" not in printed + told
-    found = runs(changeable.folder)
-    assert {run.info.status for run in found} == {"KILLED"}
-    assert all("valid/error" in run.data.metrics for run in found)
+        stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 143, stderr
+    assert "Traceback" not in stdout + stderr
+    children = runs(changeable.folder)
+    assert {run.info.status for run in children} == {"KILLED"}
+    assert all("valid/error" in run.data.metrics for run in children)
 
 
-def test_what_keeps_ray_from_working_is_told_in_one_line(changeable: Project) -> None:
-    """At once: Ray alone tries for two minutes, over many lines."""
-    unreachable = Nodes("127.0.0.1:9", 0).command("train.learning_rate=0.1,0.2")
-    done = changeable.run(*unreachable)
+def test_unreachable_cluster_or_missing_ray_is_reported_in_one_line(changeable: Project) -> None:
+    """The command fails at once. Ray itself retries for two minutes and prints many lines."""
+    unreachable = Nodes("127.0.0.1:9", 0)
+    done = changeable.run(*unreachable.command("train.learning_rate=0.1,0.2"))
     assert done.returncode == 2
     assert done.stderr.startswith("error: the Ray cluster at 127.0.0.1:9 cannot be used ([Errno")
     assert done.stderr.count("\n") == 1
-    words = ["train", "-m", "hydra/launcher=ray", "train.learning_rate=0.1,0.2"]
-    start = f"sys.argv = {words!r}; runpy.run_module('pipeline.train', run_name='__main__')"
-    done = changeable.run(sys.executable, "-c", f"import runpy, sys; sys.modules['ray'] = None; {start}")
+    argv = ["train", "-m", "hydra/launcher=ray", "train.learning_rate=0.1,0.2"]
+    run_train = f"sys.argv = {argv!r}; runpy.run_module('pipeline.train', run_name='__main__')"
+    done = changeable.run(sys.executable, "-c", f"import runpy, sys; sys.modules['ray'] = None; {run_train}")
     assert done.returncode == 2
     assert done.stderr == "error: hydra/launcher=ray needs Ray: pip install -e '.[ray]'\n"
 
 
 @contextmanager
 def started(project: Project, command: list[str]) -> "Iterator[subprocess.Popen[str]]":
-    """The command, which does not outlive the test."""
+    """Start the command, and kill it at the end of the block."""
     with subprocess.Popen(
         command,
         cwd=project.folder,
@@ -185,9 +186,9 @@ def started(project: Project, command: list[str]) -> "Iterator[subprocess.Popen[
             process.kill()
 
 
-def seen(project: Project) -> list[str]:
-    """The states of the runs that have metrics, once two jobs have come to their first epoch."""
+def statuses(project: Project) -> list[str]:
+    """Return the sorted statuses of the runs that have metrics; empty until two jobs have finished an epoch."""
     logs = [log.read_text() for log in project.folder.glob("outputs/sweep/*/*_lr*/train.log")]
     if sum("epoch 1: " in log for log in logs) < 2:
-        return []  # the store may not be there yet
+        return []  # the store may not exist yet
     return sorted(run.info.status for run in runs(project.folder) if "valid/error" in run.data.metrics)

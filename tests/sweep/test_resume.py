@@ -1,4 +1,4 @@
-"""A sweep that is started again: what is finished is kept, and the rest completed, under the same parent."""
+"""A sweep that is started again keeps finished jobs and trains the others, under the same parent run."""
 
 import random
 import signal
@@ -15,28 +15,29 @@ from tests.support.waiting import until
 GRID = ("train.learning_rate=0.05,0.1,0.3", "train.batch_size=48,64,200,400", "train.epochs=20")
 
 
-def sweep(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
-    return project.stage("train", "-m", *GRID, *words)
+def sweep(project: Project) -> subprocess.CompletedProcess[str]:
+    """Run the sweep over GRID."""
+    return project.stage("train", "-m", *GRID)
 
 
 def metrics(project: Project) -> Mapping[str, list[tuple[str, float, int]]]:
-    """Every metric of every finished run, by the job."""
+    """Return the metric history of every finished run, by the run's name."""
     client = client_of(project.folder)
-    found = {}
+    histories = {}
     for run in runs(project.folder):
         if run.info.status == "FINISHED":
-            assert run.info.run_name not in found, "trained twice"
-            found[run.info.run_name] = [
+            assert run.info.run_name not in histories, f"job {run.info.run_name} was trained twice"
+            histories[run.info.run_name] = [
                 (point.key, point.value, point.step)
                 for key in sorted(run.data.metrics)
                 for point in client.get_metric_history(run.info.run_id, key)
             ]
-    return found
+    return histories
 
 
 @pytest.fixture(scope="module")
 def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which the sweep has run once."""
+    """A project in which the sweep has run once, without an interruption."""
     project = digits.copy(tmp_path_factory.mktemp("undisturbed") / "project")
     done = sweep(project)
     assert done.returncode == 0, done.stderr
@@ -44,16 +45,16 @@ def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
 
 
 @pytest.mark.killed
-def test_killed_at_any_moment_and_started_again_it_is_as_undisturbed(undisturbed: Project, changeable: Project) -> None:
-    """The same runs, metric for metric, none twice, under one parent; no folder written twice; none left RUNNING."""
+def test_sweep_killed_at_any_moment_completes_when_started_again(undisturbed: Project, changeable: Project) -> None:
+    """The result equals an uninterrupted sweep: the same metrics, one parent, no job trained twice, no run RUNNING."""
     process = changeable.start("train", "-m", *GRID)
     jobs = random.SystemRandom().randrange(1, 12)
-    sys.stdout.write(f"to be killed after {jobs} jobs\n")  # pytest shows it where the test fails
-    ended = changeable.folder.glob
-    until(lambda: len(list(ended("outputs/sweep/*/*_lr*/history.csv"))) >= jobs or process.poll() is not None)
+    sys.stdout.write(f"killed after {jobs} jobs\n")  # pytest shows it if the test fails
+    glob = changeable.folder.glob
+    until(lambda: len(list(glob("outputs/sweep/*/*_lr*/history.csv"))) >= jobs or process.poll() is not None)
     process.kill()
     process.communicate(timeout=60)
-    folders = {path: path.stat().st_mtime_ns for path in changeable.folder.glob("outputs/sweep/*/*_lr*/train.log")}
+    modified = {path: path.stat().st_mtime_ns for path in glob("outputs/sweep/*/*_lr*/train.log")}
     done = sweep(changeable)
     assert done.returncode == 0, done.stderr
     assert "12 of 12 jobs finished" in done.stdout
@@ -61,39 +62,39 @@ def test_killed_at_any_moment_and_started_again_it_is_as_undisturbed(undisturbed
     (parent,) = parents(changeable.folder)
     assert parent.info.status == "FINISHED"
     assert "failure" not in parent.data.tags
-    found = runs(changeable.folder)
-    assert {run.info.status for run in found} <= {"FINISHED", "KILLED"}
-    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
-    assert {path: path.stat().st_mtime_ns for path in folders} == folders
+    children = runs(changeable.folder)
+    assert {run.info.status for run in children} <= {"FINISHED", "KILLED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {path: path.stat().st_mtime_ns for path in modified} == modified
 
 
-def test_what_is_finished_is_skipped_and_told(changeable: Project) -> None:
-    """A single run of before as well; dry_run tells it beforehand, and rerun repeats all under a parent of its own."""
-    words = ("train.learning_rate=0.1,0.3", "train.epochs=2")
-    alone = changeable.stage("train", "train.learning_rate=0.3", "train.epochs=2")
-    assert alone.returncode == 0, alone.stderr
+def test_finished_jobs_are_skipped_and_reported(changeable: Project) -> None:
+    """An earlier single run counts as finished too. dry_run lists skipped jobs; rerun trains all under a new parent."""
+    overrides = ("train.learning_rate=0.1,0.3", "train.epochs=2")
+    done = changeable.stage("train", "train.learning_rate=0.3", "train.epochs=2")
+    assert done.returncode == 0, done.stderr
     (single,) = runs(changeable.folder)
-    rehearsed = changeable.stage("train", "-m", *words, "sweep.dry_run=true")
-    assert rehearsed.returncode == 0, rehearsed.stderr
-    assert "train.learning_rate=0.1 train.epochs=2: would run" in rehearsed.stdout
-    assert f"train.learning_rate=0.3 train.epochs=2: skipped: run {single.info.run_id}" in rehearsed.stdout
+    dry_run = changeable.stage("train", "-m", *overrides, "sweep.dry_run=true")
+    assert dry_run.returncode == 0, dry_run.stderr
+    assert "train.learning_rate=0.1 train.epochs=2: would run" in dry_run.stdout
+    assert f"train.learning_rate=0.3 train.epochs=2: skipped: run {single.info.run_id}" in dry_run.stdout
     assert parents(changeable.folder) == []
-    first = changeable.stage("train", "-m", *words)
+    first = changeable.stage("train", "-m", *overrides)
     assert "1 of 2 jobs have finished before" in first.stdout
     assert "2 of 2 jobs finished, 1 skipped" in first.stdout
-    again = changeable.stage("train", "-m", *words)
-    assert "2 of 2 jobs finished, 2 skipped" in again.stdout
+    second = changeable.stage("train", "-m", *overrides)
+    assert "2 of 2 jobs finished, 2 skipped" in second.stdout
     (parent,) = parents(changeable.folder)
     assert parent.data.metrics["jobs/skipped"] == 2
     assert len(runs(changeable.folder)) == 2
-    rerun = changeable.stage("train", "-m", *words, "sweep.rerun=true")
+    rerun = changeable.stage("train", "-m", *overrides, "sweep.rerun=true")
     assert "2 of 2 jobs finished:" in rerun.stdout
     assert len(parents(changeable.folder)) == 2
     assert len(runs(changeable.folder)) == 4
 
 
-def test_dry_run_tells_tidy_values_and_what_would_be_refused_and_leaves_nothing(changeable: Project) -> None:
-    """Hydra's range counts to 0.30000000000000004, which would be in the names of runs. Not even a store is made."""
+def test_dry_run_lists_jobs_and_writes_nothing(changeable: Project) -> None:
+    """Values are rounded: Hydra's range gives 0.30000000000000004. No store and no output folder is created."""
     done = changeable.stage("train", "-m", "train.learning_rate=range(0.0,0.35,0.1)", "sweep.dry_run=true")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-5:] == [
@@ -107,24 +108,24 @@ def test_dry_run_tells_tidy_values_and_what_would_be_refused_and_leaves_nothing(
     assert not (changeable.folder / "outputs/sweep").exists()
 
 
-def test_changed_code_is_trained_anew_and_other_files_do_not_matter(undisturbed: Project, changeable: Project) -> None:
-    """Code is the files that training runs, whatever the commit is."""
+def test_only_changed_training_code_makes_jobs_run_again(undisturbed: Project, changeable: Project) -> None:
+    """A finished job is skipped at another commit, unless a file that training imports has changed."""
     store = f"sqlite:///{undisturbed.folder}/mlflow.db"
-    for files, left in ((["pipeline/compose.py", "README.md"], 0), (["pipeline/model/softmax.py"], 12)):
+    for files, jobs in ((["pipeline/compose.py", "README.md"], 0), (["pipeline/model/softmax.py"], 12)):
         for file in files:
             with (changeable.folder / file).open("a") as changed:
                 changed.write("\n# changed\n")
         changeable.git("commit", "-qam", "Change a file")
         done = changeable.stage("train", "-m", *GRID, "sweep.dry_run=true", MLFLOW_TRACKING_URI=store)
-        assert done.stdout.splitlines()[-1] == f"{left} of 12 jobs would run", done.stderr
+        assert done.stdout.splitlines()[-1] == f"{jobs} of 12 jobs would run", done.stderr
 
 
-def test_folder_given_by_hand_is_not_overwritten(changeable: Project) -> None:
-    """Jobs of the second start would have the numbers of the first one's."""
-    words = ("train.epochs=1", "model.initializer=he_normal", "hydra.sweep.dir=mine")
-    assert changeable.stage("train", "-m", "model.seed=1,2", *words).returncode == 0
+def test_second_sweep_in_a_folder_overwrites_no_job(changeable: Project) -> None:
+    """With a fixed hydra.sweep.dir, the jobs of a second sweep are numbered after those of the first."""
+    overrides = ("train.epochs=1", "model.initializer=he_normal", "hydra.sweep.dir=mine")
+    assert changeable.stage("train", "-m", "model.seed=1,2", *overrides).returncode == 0
     before = {path: path.read_bytes() for path in (changeable.folder / "mine").glob("*/model.keras")}
-    assert changeable.stage("train", "-m", "model.seed=2,3,4", *words).returncode == 0
+    assert changeable.stage("train", "-m", "model.seed=2,3,4", *overrides).returncode == 0
     after = {path: path.read_bytes() for path in (changeable.folder / "mine").glob("*/model.keras")}
     assert len(after) == len(set(after.values())) == 4
     assert {path: after[path] for path in before} == before
@@ -132,7 +133,7 @@ def test_folder_given_by_hand_is_not_overwritten(changeable: Project) -> None:
 
 @pytest.mark.parametrize("launcher", ["bank", "joblib"])
 def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
-    """With sweep.on_failure=stop; what had not begun, or was in training, is no failure."""
+    """With sweep.on_failure=stop, jobs that wait or train when another job fails are not counted as failures."""
     done = changeable.stage(
         "train",
         "-m",
@@ -152,8 +153,8 @@ def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
 
 
 @pytest.mark.killed
-def test_two_sweeps_at_once_do_not_mix(changeable: Project) -> None:
-    """Nor do two starts of the same command: each has a parent of its own, and ends its own runs only."""
+def test_concurrent_sweeps_do_not_mix(changeable: Project) -> None:
+    """Every sweep, even of the same command, has its own parent. A signal ends only the runs of its own sweep."""
     endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")
     processes = [changeable.start("train", "-m", *endless) for _ in range(2)]
     until(lambda: len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) == 2)
@@ -162,16 +163,16 @@ def test_two_sweeps_at_once_do_not_mix(changeable: Project) -> None:
     assert "2 of 2 jobs finished" in other.stdout
     processes[0].send_signal(signal.SIGTERM)
     processes[0].communicate(timeout=60)
-    assert children(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["RUNNING"] * 2]
+    assert child_statuses(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["RUNNING"] * 2]
     processes[1].send_signal(signal.SIGTERM)
     processes[1].communicate(timeout=60)
-    assert children(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["KILLED"] * 2]
+    assert child_statuses(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["KILLED"] * 2]
     assert len({run.data.tags["sweep.key"] for run in parents(changeable.folder)}) == 2
 
 
-def children(project: Project) -> list[list[str]]:
-    """The states of each parent's runs."""
-    found: dict[str, list[str]] = {run.info.run_id: [] for run in parents(project.folder)}
+def child_statuses(project: Project) -> list[list[str]]:
+    """Return the statuses of each parent's runs."""
+    by_parent: dict[str, list[str]] = {run.info.run_id: [] for run in parents(project.folder)}
     for run in runs(project.folder):
-        found[run.data.tags["mlflow.parentRunId"]].append(run.info.status)
-    return sorted(found.values())
+        by_parent[run.data.tags["mlflow.parentRunId"]].append(run.info.status)
+    return sorted(by_parent.values())

@@ -1,4 +1,4 @@
-"""+sweep=search: what is sampled, what is pruned, and that a search goes on where it was interrupted."""
+"""+sweep=search: sampling, pruning, and resuming an interrupted search."""
 
 import signal
 
@@ -13,12 +13,13 @@ SEARCH = ("+sweep=search", "hydra.sweeper.trials=12", "hydra.sweeper.max_batch_s
 
 
 def settings(run: Run) -> tuple[float, int]:
+    """Return the run's learning rate and batch size."""
     return float(run.data.params["train.learning_rate"]), int(run.data.params["train.batch_size"])
 
 
 @pytest.fixture(scope="module")
 def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project in which the search has run once."""
+    """A project in which the search has run once, without an interruption."""
     project = digits.copy(tmp_path_factory.mktemp("undisturbed") / "project")
     done = project.stage("train", *SEARCH)
     assert done.returncode == 0, done.stderr
@@ -26,19 +27,19 @@ def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
     return project
 
 
-def test_settings_are_sampled_from_what_was_asked_for(undisturbed: Project) -> None:
-    """Learning rates of every order of magnitude, and batch sizes of the list."""
-    found = [settings(run) for run in runs(undisturbed.folder)]
-    assert len(found) == len(set(found)) == 12
-    assert all(0.01 <= rate <= 2 and size in (32, 64, 256, 600) for rate, size in found)
-    assert {rate < 0.14 for rate, _ in found} == {True, False}  # in the middle, on a logarithmic scale
+def test_settings_are_sampled_from_the_search_space(undisturbed: Project) -> None:
+    """Learning rates are spread over the interval on a logarithmic scale. Batch sizes come from the list."""
+    sampled = [settings(run) for run in runs(undisturbed.folder)]
+    assert len(sampled) == len(set(sampled)) == 12
+    assert all(0.01 <= rate <= 2 and size in (32, 64, 256, 600) for rate, size in sampled)
+    assert {rate < 0.14 for rate, _ in sampled} == {True, False}  # 0.14 is the middle of the logarithmic scale
 
 
-def test_hopeless_trials_end_while_they_train(undisturbed: Project) -> None:
-    """After 2 or 6 epochs, as KILLED runs with the reason, which are no results."""
-    found = runs(undisturbed.folder)
-    pruned = [run for run in found if run.info.status == "KILLED"]
-    finished = [run for run in found if run.info.status == "FINISHED"]
+def test_bad_trials_are_pruned_during_training(undisturbed: Project) -> None:
+    """A pruned trial's run is KILLED with the reason. It has no result and cannot be the best."""
+    trials = runs(undisturbed.folder)
+    pruned = [run for run in trials if run.info.status == "KILLED"]
+    finished = [run for run in trials if run.info.status == "FINISHED"]
     assert len(pruned) + len(finished) == 12
     assert pruned
     for run in pruned:
@@ -53,7 +54,7 @@ def test_hopeless_trials_end_while_they_train(undisturbed: Project) -> None:
 
 
 def test_finished_search_has_nothing_to_do(undisturbed: Project) -> None:
-    """And shows its leaderboard again."""
+    """Repeating a finished search trains nothing and prints the leaderboard."""
     before = len(runs(undisturbed.folder))
     done = undisturbed.stage("train", *SEARCH)
     assert done.returncode == 0, done.stderr
@@ -63,13 +64,13 @@ def test_finished_search_has_nothing_to_do(undisturbed: Project) -> None:
 
 
 @pytest.mark.killed
-def test_killed_search_goes_on_as_undisturbed(undisturbed: Project, changeable: Project) -> None:
-    """The same study under the same parent: the same trials are sampled, pruned and finished, metric for metric."""
+def test_killed_search_resumes_with_the_same_trials(undisturbed: Project, changeable: Project) -> None:
+    """The search keeps its study and parent run. It samples, prunes and finishes the trials of an uninterrupted one."""
     process = changeable.start("train", *SEARCH)
     assert process.stdout is not None
     for line in process.stdout:
         if "job 8" in line or "job 9" in line:
-            break  # in the second batch, of which some trials have ended
+            break  # some trials of the second batch have ended
     process.send_signal(signal.SIGKILL)
     process.communicate()
     done = changeable.stage("train", *SEARCH)
@@ -81,39 +82,40 @@ def test_killed_search_goes_on_as_undisturbed(undisturbed: Project, changeable: 
     assert len(study.trials) == 12
     assert all(trial.state.is_finished() for trial in study.trials)
     assert "RUNNING" not in {run.info.status for run in runs(changeable.folder)}
-    assert finished(changeable) == finished(undisturbed)
+    assert finished_metrics(changeable) == finished_metrics(undisturbed)
     assert parent.data.metrics["jobs/pruned"] == parents(undisturbed.folder)[0].data.metrics["jobs/pruned"]
 
 
-def finished(project: Project) -> dict[tuple[float, int], dict[str, float]]:
+def finished_metrics(project: Project) -> dict[tuple[float, int], dict[str, float]]:
+    """Return the metrics of the finished runs by their settings."""
     return {settings(run): run.data.metrics for run in runs(project.folder) if run.info.status == "FINISHED"}
 
 
-def test_failed_trials_are_tried_again(changeable: Project) -> None:
-    """An outage must not use up a search; values that are given behind the preset are not sampled."""
+def test_failed_trials_are_repeated(changeable: Project) -> None:
+    """Trials that failed during an outage do not count. A value on the command line replaces its interval."""
     artifacts = changeable.folder / "mlartifacts"
     artifacts.write_text("in the way")
-    words = ("+sweep=search", "train.batch_size=48", "hydra.sweeper.trials=2", "train.epochs=1")
-    assert changeable.stage("train", *words).returncode == 1
+    overrides = ("+sweep=search", "train.batch_size=48", "hydra.sweeper.trials=2", "train.epochs=1")
+    assert changeable.stage("train", *overrides).returncode == 1
     artifacts.unlink()
-    again = changeable.stage("train", *words)
-    assert again.returncode == 0, again.stderr
-    assert "2 of 2 jobs finished" in again.stdout
+    done = changeable.stage("train", *overrides)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 jobs finished" in done.stdout
     assert {settings(run)[1] for run in runs(changeable.folder)[:4]} == {48}
 
 
 @pytest.mark.launchers
-def test_other_launchers_search_too(changeable: Project) -> None:
-    """Trials in other processes are compared with one another as well."""
+def test_search_prunes_under_other_launchers(changeable: Project) -> None:
+    """Trials are compared with one another also if each trains in its own process."""
     done = changeable.stage("train", *SEARCH, "hydra/launcher=joblib", "hydra.sweeper.sampler=random")
     assert done.returncode == 0, done.stderr
     assert "pruned: run" in done.stdout
     assert {run.info.status for run in runs(changeable.folder)} == {"FINISHED", "KILLED"}
 
 
-def test_seed_decides_what_is_sampled(changeable: Project) -> None:
-    """The rehearsal shows the first batch."""
-    told = {
+def test_seed_determines_the_samples(changeable: Project) -> None:
+    """Equal seeds give equal trials and different seeds different ones. sweep.dry_run lists the first batch."""
+    listings = {
         (sampler, seed): changeable.stage(
             "train", *SEARCH, "sweep.dry_run=true", f"hydra.sweeper.seed={seed}", f"hydra.sweeper.sampler={sampler}"
         ).stdout
@@ -121,14 +123,14 @@ def test_seed_decides_what_is_sampled(changeable: Project) -> None:
         for seed in (1, 2)
     }
     for sampler in ("tpe", "random"):
-        assert "6 of 6 jobs would run" in told[sampler, 1]
-        assert told[sampler, 1] != told[sampler, 2]
-    again = changeable.stage("train", *SEARCH, "sweep.dry_run=true")
-    assert again.stdout == told["tpe", 1]
+        assert "6 of 6 jobs would run" in listings[sampler, 1]
+        assert listings[sampler, 1] != listings[sampler, 2]
+    default = changeable.stage("train", *SEARCH, "sweep.dry_run=true")
+    assert default.stdout == listings["tpe", 1]
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("overrides", "message"),
     [
         ("hydra.sweeper.trials=0", "hydra.sweeper.trials=0 is not allowed: it must be at least 1"),
         ("hydra.sweeper.halving.factor=1", "hydra.sweeper.halving.factor=1 is not allowed: it must be at least 2"),
@@ -138,9 +140,9 @@ def test_seed_decides_what_is_sampled(changeable: Project) -> None:
         ("train.epochs=0", "train.epochs=0 is not allowed: it must be at least 1"),
     ],
 )
-def test_unsound_search_is_refused(changeable: Project, words: str, message: str) -> None:
-    """In one line, before anything is made."""
-    done = changeable.stage("train", *SEARCH, *words.split())
+def test_invalid_search_is_refused(changeable: Project, overrides: str, message: str) -> None:
+    """The error has one line, and no store is created."""
+    done = changeable.stage("train", *SEARCH, *overrides.split())
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {message}")
     assert len(done.stderr.splitlines()) == 1

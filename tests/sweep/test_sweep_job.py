@@ -1,4 +1,4 @@
-"""What is known of a sweep's jobs."""
+"""The numbers of a sweep's jobs."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from pipeline.core.paths import CONF
 from pipeline.sweep.sweep_job import next_number
 
 
-def test_new_jobs_are_numbered_after_all_that_are_there(tmp_path: Path) -> None:
-    """Of jobs side by side that are killed, the first may be missing: a count would name a finished one again."""
+def test_new_jobs_are_numbered_after_the_highest_number(tmp_path: Path) -> None:
+    """If parallel jobs are killed, lower numbers may be missing: counting the folders would reuse a finished job's."""
     assert next_number(tmp_path) == 0
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         for number in (1, 10):

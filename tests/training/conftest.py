@@ -1,4 +1,4 @@
-"""The bundled digits as training and validation sets."""
+"""Fixtures: the bundled digits as training and validation sets, and settings for them."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def sets() -> tuple[LabelledImages, LabelledImages]:
 
 @pytest.fixture
 def settings() -> Train:
-    """Three epochs of minibatches that do not divide 1,000."""
+    """Three epochs, with a batch size that does not divide 1,000."""
     return Train(
         learning_rate=0.1,
         l2=0.0,

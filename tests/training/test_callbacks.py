@@ -1,4 +1,4 @@
-"""Keras' callbacks work on a bank as on any model."""
+"""Keras callbacks, signals and progress lines while a bank trains."""
 
 import csv
 import dataclasses
@@ -21,6 +21,7 @@ Sets = tuple[LabelledImages, LabelledImages]
 
 
 def heads(sets: Sets, settings: Train, *rates: float) -> list[Head]:
+    """One head for each learning rate."""
     return [
         Head(
             softmax.build(64, 10, 255.0, "zeros", 1),
@@ -34,17 +35,17 @@ def heads(sets: Sets, settings: Train, *rates: float) -> list[Head]:
 
 
 def test_logs_are_those_of_the_best_head(sets: Sets, settings: Train, tmp_path: Path) -> None:
-    """Under Keras' own names, so that Keras' own callbacks find them."""
-    found = dict(fit(heads(sets, settings, 0.001, 0.3, 1e38), [keras.callbacks.CSVLogger(tmp_path / "log.csv")]))
-    best = found[1]
+    """`logs` holds the metrics of the best head, under the names that Keras' callbacks expect."""
+    results = dict(fit(heads(sets, settings, 0.001, 0.3, 1e38), [keras.callbacks.CSVLogger(tmp_path / "log.csv")]))
+    best = results[1]
     assert isinstance(best, Fit)
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
     for row, epoch in zip(rows, best.history, strict=True):
         assert epoch.valid is not None
-        told = {name: pytest.approx(float(row[name])) for name in ("loss", "error", "val_loss", "val_error")}
-        assert told == {
+        logged = {name: pytest.approx(float(row[name])) for name in ("loss", "error", "val_loss", "val_error")}
+        assert logged == {
             "loss": epoch.train.loss,
             "error": epoch.train.error,
             "val_loss": epoch.valid.loss,
@@ -52,31 +53,31 @@ def test_logs_are_those_of_the_best_head(sets: Sets, settings: Train, tmp_path: 
         }
 
 
-def test_callback_may_stop_training_and_keep_the_bank(sets: Sets, settings: Train, tmp_path: Path) -> None:
-    """Early stopping and checkpoints of Keras' own; the heads keep what they had."""
+def test_keras_early_stopping_and_checkpoints_work(sets: Sets, settings: Train, tmp_path: Path) -> None:
+    """Keras' EarlyStopping ends the training of all heads, which keep their history. ModelCheckpoint saves the bank."""
     callbacks = [
         keras.callbacks.EarlyStopping("val_loss", min_delta=10, patience=1),
         keras.callbacks.ModelCheckpoint(tmp_path / "bank.keras", monitor="val_error", mode="min", save_best_only=True),
     ]
-    for _, done in fit(heads(sets, settings, 0.1, 0.3), callbacks):
-        assert isinstance(done, Fit)
-        assert len(done.history) == 2
+    for _, result in fit(heads(sets, settings, 0.1, 0.3), callbacks):
+        assert isinstance(result, Fit)
+        assert len(result.history) == 2
     assert keras.models.load_model(tmp_path / "bank.keras").shape["heads"] == 2
 
 
-def test_observer_that_fails_ends_its_head_alone(sets: Sets, settings: Train) -> None:
-    """As when one run's store is gone: the others are trained to their end."""
+def test_failing_on_epoch_ends_only_its_head(sets: Sets, settings: Train) -> None:
+    """An `on_epoch` that raises, for example because a store is lost, does not stop the other heads."""
 
     def fail(epoch: Epoch, _: object) -> None:
         if epoch.number == 2:
             raise OSError("no space left")
 
     first, second = heads(sets, settings, 0.1, 0.3)
-    (early, failed), (late, found) = fit([second, dataclasses.replace(first, on_epoch=fail)])
-    assert (early, late) == (1, 0)  # told at once
-    assert isinstance(failed, OSError)
-    assert isinstance(found, Fit)
-    assert len(found.history) == 3
+    (early, failure), (late, result) = fit([second, dataclasses.replace(first, on_epoch=fail)])
+    assert (early, late) == (1, 0)  # the failure is returned at once
+    assert isinstance(failure, OSError)
+    assert isinstance(result, Fit)
+    assert len(result.history) == 3
 
 
 @pytest.mark.parametrize(
@@ -86,9 +87,9 @@ def test_observer_that_fails_ends_its_head_alone(sets: Sets, settings: Train) ->
 def test_swallowed_interrupt_is_raised_again(
     number: signal.Signals, raised: type[BaseException], sets: Sets, settings: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python drops what a finalizer raises, and some libraries have a bare `except:`: Ctrl-C must not get lost.
+    """Ctrl-C and SIGHUP take effect although a library swallows the exception.
 
-    Nor must the hang-up of a terminal that is closed.
+    Python drops exceptions raised in a finalizer, and some libraries have a bare `except:`.
     """
     monkeypatch.setattr(signals._Received, "interrupt", None)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -102,23 +103,23 @@ def test_swallowed_interrupt_is_raised_again(
 
     try:
         signals.listen()
-        with pytest.raises(raised) as told:
+        with pytest.raises(raised) as info:
             list(fit(heads(sets, settings, 0.1), [keras.callbacks.LambdaCallback(on_epoch_end=swallow)]))
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    assert swallowed == [told.value]
-    assert getattr(told.value, "number", signal.SIGINT) == number
+        for handled, handler in before.items():
+            signal.signal(handled, handler)
+    assert swallowed == [info.value]
+    assert getattr(info.value, "number", signal.SIGINT) == number
 
 
-def test_bank_tells_a_log_how_far_it_is(
+def test_bank_prints_progress_lines_into_a_log(
     sets: Sets, settings: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line now and then with the best so far; none for one head, of which every epoch is logged."""
+    """Without a terminal, several heads print a line with the best error. A single head logs every epoch instead."""
     monkeypatch.setattr("pipeline.training.progress_bar.LINE_SECONDS", 0)
-    found = dict(fit(heads(sets, settings, 0.1, 0.3), [ProgressBar()]))
+    results = dict(fit(heads(sets, settings, 0.1, 0.3), [ProgressBar()]))
     lines = capsys.readouterr().out.splitlines()
-    best = min(fit.best.error for fit in found.values() if isinstance(fit, Fit))
+    best = min(result.best.error for result in results.values() if isinstance(result, Fit))
     assert lines[-1] == f"epoch 3 of 3, 2 jobs: best validation error {best:.2%}"
     list(fit(heads(sets, settings, 0.1), [ProgressBar()]))
     assert capsys.readouterr().out == ""

@@ -1,4 +1,4 @@
-"""The tutorial's early stopping, against its own loop written out."""
+"""Early stopping: the update rule against the tutorial's loop, and the epoch rule."""
 
 import numpy as np
 import pytest
@@ -7,43 +7,43 @@ from pipeline.core.config import UpdatePatience as Settings
 from pipeline.training.early_stopping import EpochPatience, UpdatePatience
 
 
-def tutorial(errors: list[float], updates_an_epoch: int, settings: Settings) -> int:
-    """How many updates the loop of sgd_optimization_mnist makes for these validation errors, one an epoch."""
+def tutorial_updates(errors: list[float], updates_per_epoch: int, settings: Settings) -> int:
+    """Return the number of updates that the loop of sgd_optimization_mnist makes for one validation error per epoch."""
     patience: float = settings.updates
     best = np.inf
-    for update in range(len(errors) * updates_an_epoch):
-        if (update + 1) % updates_an_epoch == 0:
-            error = errors[update // updates_an_epoch]
+    for update in range(len(errors) * updates_per_epoch):
+        if (update + 1) % updates_per_epoch == 0:
+            error = errors[update // updates_per_epoch]
             if error < best:
                 if error < best * settings.improvement:
                     patience = max(patience, update * settings.increase)
                 best = error
         if patience <= update:
             return update + 1
-    return len(errors) * updates_an_epoch
+    return len(errors) * updates_per_epoch
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_update_patience_stops_where_the_tutorial_does(seed: int) -> None:
-    """To the update, for falling and noisy errors."""
+    """Our rule and the tutorial's loop stop at the same update for falling, noisy errors."""
     random = np.random.default_rng(seed)
     errors = list(0.5 * 0.97 ** np.arange(60) + random.uniform(0, 0.05, 60))
     settings = Settings(updates=int(random.integers(50, 400)), increase=1.5, improvement=0.995)
     rule, updates = UpdatePatience(settings), 0
     for error in errors:
-        now = int(min(17, rule.updates_left(updates)))
-        updates += max(0, now)
-        if now < 17:
+        epoch_updates = int(min(17, rule.updates_left(updates)))
+        updates += max(0, epoch_updates)
+        if epoch_updates < 17:
             break
         rule.observe(updates, error)
-    assert updates == tutorial(errors, 17, settings)
+    assert updates == tutorial_updates(errors, 17, settings)
 
 
 def test_epoch_patience_counts_epochs_since_the_best() -> None:
-    """Equal is not better."""
+    """Training stops after `patience` epochs without a lower error. An equal error is no improvement."""
     rule = EpochPatience(2)
-    left = []
+    updates_left = []
     for epoch, error in enumerate([0.5, 0.4, 0.4, 0.3, 0.3, 0.31], start=1):
         rule.observe(epoch, error)
-        left.append(rule.updates_left(epoch))
-    assert [value == 0 for value in left] == [False, False, False, False, False, True]
+        updates_left.append(rule.updates_left(epoch))
+    assert [value == 0 for value in updates_left] == [False, False, False, False, False, True]
