@@ -1,5 +1,6 @@
 """A store error names its reason, and a param that is too long says that it is cut."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,9 @@ from pipeline.tracking.store import Store
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A new store in a sqlite file."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
-    yield store.connect(Tracking(uri, "odd", weight_images_every=0, weight_image_limit=1.0, system_metrics_every=0))
+    opened = store.connect(Tracking(uri, "odd", weight_images_every=0, weight_image_limit=1.0, system_metrics_every=0))
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # set by MLflow, and inherited by the processes of later tests
+    yield opened
     _get_store(uri).engine.dispose()
 
 
