@@ -1,4 +1,4 @@
-"""A sweep's charts are prepared in the store, and links lead to them."""
+"""The view of a sweep is saved in the store, and links open it."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ LINK = "#/experiments/{}/runs?workflowType=machine_learning&compareRunsMode=CHAR
 
 @pytest.fixture
 def parent(tmp_path: Path) -> Parent:
-    """The run of a sweep that has just begun, in an experiment with spaces in its name."""
-    tracking = Tracking(f"sqlite:///{tmp_path}/mlflow.db", "my own digits", 10, 1.0)
+    """The run of a new sweep, in an experiment with spaces in the name."""
+    tracking = Tracking(f"sqlite:///{tmp_path}/mlflow.db", "my digits", 10, 1.0)
     return open_parent(store.connect(tracking), "key", "sweep of 2: l2", {}, {}, fresh=False)
 
 
@@ -29,32 +29,32 @@ def view(parent: Parent) -> dict[str, Any]:
     return saved
 
 
-def wanted(parent: Parent) -> set[str]:
-    """The runs that MLflow finds for the view."""
-    found = parent.store.client.search_runs([parent.store.experiment_id], view(parent)["searchFilter"])
-    return {run.info.run_id for run in found}
+def runs_of_view(parent: Parent) -> set[str]:
+    """The runs that match the filter of the view."""
+    runs = parent.store.client.search_runs([parent.store.experiment_id], view(parent)["searchFilter"])
+    return {run.info.run_id for run in runs}
 
 
 def run_of(client: MlflowClient, parent: Parent, tags: dict[str, str] | None = None) -> str:
     return str(client.create_run(parent.store.experiment_id, tags=tags).info.run_id)
 
 
-def test_view_shows_the_sweep_and_what_it_has_reused(parent: Parent) -> None:
-    """Not the experiment's other runs; and more reused ones than a view can name leave it at the sweep's children."""
+def test_view_shows_the_jobs_of_the_sweep_and_reused_runs(parent: Parent) -> None:
+    """Not other runs of the experiment. With more runs than a view can list it shows the children of the sweep."""
     client = parent.store.client
     child = run_of(client, parent, {"mlflow.parentRunId": parent.id})
     reused, _ = run_of(client, parent), run_of(client, parent)
     charts.save_view(parent, ["train.l2"], 10)
-    assert wanted(parent) == {child}
+    assert runs_of_view(parent) == {child}
     charts.save_view(parent, ["train.l2"], 10, [child, reused])
-    assert wanted(parent) == {child, reused}
-    for number, found in ((charts.MAX_RUN_IDS, {reused}), (charts.MAX_RUN_IDS + 1, {child})):
+    assert runs_of_view(parent) == {child, reused}
+    for number, expected in ((charts.MAX_RUN_IDS, {reused}), (charts.MAX_RUN_IDS + 1, {child})):
         charts.save_view(parent, ["a.setting.with.a.long.name"] * 99, 10, [reused, *[reused[::-1]] * (number - 1)])
-        assert wanted(parent) == found
+        assert runs_of_view(parent) == expected
 
 
 def test_page_of_the_sweep_leads_to_its_charts(parent: Parent) -> None:
-    """Until a user describes the sweep in words of their own."""
+    """The link is not written over a description by the user."""
     client = parent.store.client
     charts.save_view(parent, ["train.l2"], 10)
     described = client.get_run(parent.id).data.tags["mlflow.note.content"]
@@ -65,19 +65,19 @@ def test_page_of_the_sweep_leads_to_its_charts(parent: Parent) -> None:
 
 
 def test_charts_without_weight_images_where_none_are_kept(parent: Parent) -> None:
-    """An empty chart would puzzle."""
+    """There is no empty chart."""
     charts.save_view(parent, ["train.l2"], 0)
     assert [chart["type"] for chart in view(parent)["compareRunCharts"]] == ["PARALLEL", "LINE"]
 
 
 def test_links_lead_to_the_latest_sweep_or_to_all_runs(parent: Parent) -> None:
-    """A sweep whose view was deleted, or that ran before there were views, would open on an error."""
+    """A link to a view that does not exist would open an error page."""
     client = parent.store.client
     empty, everything = client.create_experiment("empty"), LINK.format(parent.store.experiment_id)
-    assert list(charts.links(client, "http://x/")) == [("my own digits", f"http://x/{everything}")]
+    assert list(charts.links(client, "http://x/")) == [("my digits", f"http://x/{everything}")]
     charts.save_view(parent, ["train.l2"], 10)
     assert list(charts.links(client, "http://x/")) == [
-        ("my own digits", f"http://x/{everything}&viewStateShareKey={parent.id}")
+        ("my digits", f"http://x/{everything}&viewStateShareKey={parent.id}")
     ]
     client.create_run(empty)
     assert ("empty", f"http://x/{LINK.format(empty)}") in charts.links(client, "http://x/")
@@ -93,5 +93,5 @@ def test_links_lead_to_the_latest_sweep_or_to_all_runs(parent: Parent) -> None:
     ],
 )
 def test_address_of_the_ui(uri: str, address: str) -> None:
-    """What can be opened, without a password: a server's own address, else where `make ui` serves the store."""
+    """The address of a server without the password, or that of `make ui` for other stores."""
     assert charts.address(uri) == address

@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own, as Debian's package `postgresql` brings it."""
+"""A PostgreSQL server for tests, from Debian's package `postgresql`."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ OWNER = "postgres"  # the package's user: PostgreSQL refuses to run as root
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """An empty database on loopback, by its address; what is in it is lost at the end.
+    """Start a server with an empty database on loopback, yield its address, and delete it at the end.
 
-    Without PostgreSQL the test is skipped, or fails in CI, where nobody would notice that it never runs.
+    Without PostgreSQL the test is skipped. In CI it fails, because nobody would notice a test that never runs.
     """
     programs = _programs()
-    # Not below pytest's own folder, which nobody but its user may enter.
+    # Not in pytest's folder, which user postgres may not enter.
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
         if os.geteuid() == 0:
             shutil.chown(name, OWNER)
@@ -48,9 +48,9 @@ def postgresql() -> Iterator[str]:
 
 
 def _programs() -> Path:
-    """The folder of the newest version's programs, which Debian keeps off the search path."""
-    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    initdb = shutil.which("initdb") or max(found, key=lambda path: float(path.parts[-3]), default=None)
+    """The folder with the programs of the newest version, which Debian does not put on PATH."""
+    candidates = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    initdb = shutil.which("initdb") or max(candidates, key=lambda path: float(path.parts[-3]), default=None)
     if initdb is not None:
         return Path(initdb).parent
     missing = "PostgreSQL's initdb is missing: install the Debian package postgresql"
@@ -61,5 +61,5 @@ def _programs() -> Path:
 
 def _run(*words: str | Path) -> None:
     user = ["runuser", "-u", OWNER, "--"] if os.geteuid() == 0 else []
-    # Not through pipes: the server would keep them open.
+    # No pipes: the server would keep them open.
     subprocess.run([*user, *words], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)

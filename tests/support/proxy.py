@@ -1,4 +1,4 @@
-"""A proxy before a server, which loses, delays or spoils what goes through it."""
+"""A proxy before a server that loses, delays or replaces responses."""
 
 import math
 import threading
@@ -13,23 +13,23 @@ DROPPED = ("connection", "content-encoding", "content-length", "transfer-encodin
 
 
 class Proxy:
-    """How the proxy treats requests from now on."""
+    """How the proxy treats the next requests."""
 
     def __init__(self, server: str) -> None:
         self.server = server
         self.url = ""
-        self.status = 0  # answered in place of the server, if it is one
-        self.forgetful = False  # the first request of each kind is answered 503, though the server gets it
-        self.most = math.inf  # requests, after which it is silent
-        self.last = b""  # in a request, after which it is silent
-        self.seconds = 0.0  # before each answer
-        self.silent = False  # no answer: the connection is closed
+        self.status = 0  # sent in place of the server's response; 0: none
+        self.forgetful = False  # the first request of each kind gets 503, though the server handles it
+        self.most = math.inf  # requests; then there is no response
+        self.last = b""  # a request with these bytes is the last one with a response
+        self.seconds = 0.0  # before each response
+        self.silent = False  # no response: the connection is closed
         self.requests = 0
 
 
 @contextmanager
 def proxy(server: str) -> Iterator[Proxy]:
-    """A proxy before the server, on loopback."""
+    """Start a proxy before the server, on loopback."""
     state, seen = Proxy(server), set[tuple[str, str]]()
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ def proxy(server: str) -> Iterator[Proxy]:
                 self.close_connection = True
                 return
             time.sleep(state.seconds)
-            status, told, headers = state.status, b"<html>\n<h1>not now</h1>", {}
+            status, content, headers = state.status, b"<html>\n<h1>not now</h1>", {}
             if state.forgetful and (self.command, self.path) not in seen:
                 seen.add((self.command, self.path))
                 status = 503
@@ -52,25 +52,25 @@ def proxy(server: str) -> Iterator[Proxy]:
                     self.command, state.server + self.path, data=body, headers=dict(self.headers), timeout=60
                 )
                 if not status:
-                    status, told, headers = got.status_code, got.content, dict(got.headers)
+                    status, content, headers = got.status_code, got.content, dict(got.headers)
             if state.last and state.last in body:
                 state.last, state.silent = b"", True
             self.send_response(status)
             for name, value in headers.items():
                 if name.lower() not in DROPPED:
                     self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(told)
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the library's names
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))  # seconds until it hears of its end
+    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))  # seconds between checks for shutdown()
     thread.start()
     try:
         yield state

@@ -1,4 +1,4 @@
-"""MLflow servers of a test's own, real ones on loopback."""
+"""Real MLflow servers on loopback, each for one test module."""
 
 import os
 import socket
@@ -15,17 +15,17 @@ import requests
 
 @contextmanager
 def mlflow_server(folder: Path, *options: str) -> Iterator[str]:
-    """A server whose artifacts, and whose sqlite store unless `options` name another one, are in the new folder.
+    """Start a server with its artifacts and sqlite store in the new folder, and yield its address.
 
-    Gives its address.
+    `options` may choose another store.
     """
     folder.mkdir()
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # An address that the test's own shell has set is not this server's store.
+    # The server must not use an address of the shell as its store.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    with (folder / "server.log").open("w") as told:
-        process = subprocess.Popen([*command, *options], cwd=folder, env=environment, stdout=told, stderr=told)
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen([*command, *options], cwd=folder, env=environment, stdout=log, stderr=log)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}"
@@ -35,14 +35,14 @@ def mlflow_server(folder: Path, *options: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def wait_for(url: str, process: "subprocess.Popen[Any]") -> None:
-    """Wait until the process answers there."""
+    """Wait until the process answers at the URL."""
     end = time.monotonic() + 120
     while True:
         try:

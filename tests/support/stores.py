@@ -1,4 +1,4 @@
-"""Look into an MLflow store as its UI would."""
+"""Read an MLflow store with MLflow's own client."""
 
 from pathlib import Path
 
@@ -32,6 +32,6 @@ def client_of(folder: Path) -> MlflowClient:
 
 
 def _all(client: MlflowClient, experiment: str) -> list[Run]:
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None, f"no experiment {experiment} in {client.tracking_uri}"
-    return list(client.search_runs([found.experiment_id], order_by=["attributes.start_time DESC"]))
+    stored = client.get_experiment_by_name(experiment)
+    assert stored is not None, f"no experiment {experiment} in {client.tracking_uri}"
+    return list(client.search_runs([stored.experiment_id], order_by=["attributes.start_time DESC"]))

@@ -1,4 +1,4 @@
-"""A logged model is what MLflow's own log_model would have made."""
+"""A logged model equals one that MLflow's own log_model logs."""
 
 from pathlib import Path
 from typing import Any

@@ -41,24 +41,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_sweep_leaves_on_the_server_what_it_leaves_in_sqlite(changeable: Project, server: str) -> None:
-    """Runs that are written side by side lose and mix nothing; and MLflow's links do not fill the screen."""
+    """Parallel uploads lose and mix nothing, and MLflow prints no links."""
     sqlite, remote = (
         changeable.stage("train", "-m", *GRID, f"hydra.sweep.dir={changeable.folder}/{name}", MLFLOW_TRACKING_URI=uri)
         for name, uri in (("sqlite", "sqlite:///mlflow.db"), ("server", server))
     )
     assert sqlite.returncode == remote.returncode == 0, sqlite.stderr + remote.stderr
     assert remote.stderr == sqlite.stderr
-    assert told(remote.stdout) == told(sqlite.stdout)
-    found, expected = described(MlflowClient(server)), described(client_of(changeable.folder))
-    assert len(found) == 12
+    assert comparable(remote.stdout) == comparable(sqlite.stdout)
+    uploaded, expected = described(MlflowClient(server)), described(client_of(changeable.folder))
+    assert len(uploaded) == 12
     for name, run in expected.items():
-        assert found[name] == run
+        assert uploaded[name] == run
     for folder in (changeable.folder / "server").glob("*_lr*"):
         assert (folder / "run_id").read_text().strip() in (folder / "train.log").read_text()
 
 
 def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Project, server: str) -> None:
-    """However many they are: each is KILLED, and keeps what was measured of it until then."""
+    """Each run is KILLED and keeps its metrics up to the interrupt."""
     rates = ",".join(str(rate / 100) for rate in range(1, 21))
     words = [f"train.learning_rate={rates}", "train.epochs=1000000", "train.patience=1000000"]
     where = [f"tracking.uri={server}", "tracking.experiment=interrupted", "tracking.weight_images_every=1000"]
@@ -72,14 +72,14 @@ def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Proje
     assert states(client) == ["KILLED"] * 20
 
 
-def told(printed: str) -> list[str]:
-    """The lines without what differs: times, ids, folders, how far a bank was in between, where the charts are."""
+def comparable(printed: str) -> list[str]:
+    """The printed lines without times, ids, folders, progress and the link to the charts, which differ."""
     lines = [re.sub(r"^\[.*?\]|\b[0-9a-f]{32}\b|\S*/\S+|^sweep \S+", "", line) for line in printed.splitlines()]
     return sorted(line for line in lines if not line.startswith(("epoch ", "its charts")))
 
 
 def described(client: MlflowClient) -> dict[str, Any]:
-    """All of the runs, by their names, but for ids, times and addresses."""
+    """All runs by name, without ids, times and addresses."""
     return {str(run.info.run_name): _run(client, run) for run in runs_of(client)}
 
 
@@ -100,7 +100,7 @@ def _run(client: MlflowClient, run: Any) -> Any:
 
 
 def files(client: MlflowClient, run_id: str) -> list[tuple[str, int]]:
-    """Each file's name, images' without times and numbers, and size."""
+    """Name and size of each file; names of images without times and ids."""
     listed = [*client.list_artifacts(run_id), *client.list_artifacts(run_id, "images")]
     return sorted((re.sub(r"timestamp\+\d+\+[0-9a-f-]+", "", file.path), file.file_size or 0) for file in listed)
 
@@ -112,8 +112,8 @@ def states(client: MlflowClient) -> list[str]:
     return sorted(run.info.status for run in runs_of(client, "interrupted") if "valid/error" in run.data.metrics)
 
 
-def test_runs_that_name_new_data_at_the_same_moment_all_have_them(server: str, tmp_path: Path) -> None:
-    """MLflow looks for a data set and then adds it: of those that do so together PostgreSQL lets in one."""
+def test_runs_that_log_the_same_new_data_set_at_once_all_have_it(server: str, tmp_path: Path) -> None:
+    """MLflow searches a data set and then inserts it: PostgreSQL accepts only one of several inserts."""
     client = MlflowClient(server)
     data = LabelledImages(np.zeros((3, 8, 8), np.uint8), np.zeros(3, np.uint8))
     for number in range(5):

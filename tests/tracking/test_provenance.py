@@ -1,4 +1,4 @@
-"""A run tells by itself which data, code, settings and dependencies made it."""
+"""A run has the data, code, settings and dependencies that made it in its tags and artifacts."""
 
 import json
 import logging
@@ -29,17 +29,17 @@ def test_run_names_its_data_with_dvcs_hash(digits: Project) -> None:
     """MLflow's own digest would cover the first few images only."""
     (run,) = runs(digits.folder)
     pinned = yaml.safe_load((digits.folder / "data.dvc").read_text())["outs"][0]["md5"]
-    found = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
-    assert {context: dataset.digest for context, dataset in found.items()} == dict.fromkeys(
+    logged = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
+    assert {context: dataset.digest for context, dataset in logged.items()} == dict.fromkeys(
         ("training", "validation", "test"), pinned
     )
-    assert json.loads(found["training"].profile)["features_shape"] == [1200, 8, 8]
-    assert json.loads(found["test"].profile)["features_shape"] == [297, 8, 8]
-    assert json.loads(found["test"].source)["sources"] == ["scikit-learn:digits"]
+    assert json.loads(logged["training"].profile)["features_shape"] == [1200, 8, 8]
+    assert json.loads(logged["test"].profile)["features_shape"] == [297, 8, 8]
+    assert json.loads(logged["test"].source)["sources"] == ["scikit-learn:digits"]
 
 
 def test_run_has_its_configuration_and_its_lock(digits: Project) -> None:
-    """The configuration says what the params say; the lock is that of the commit."""
+    """The configuration has the values of the params; the lock is that of the commit."""
     (run,) = runs(digits.folder)
     composed = yaml.safe_load(artifact(digits, "provenance/config.yaml").read_text())
     assert run.data.params["train.learning_rate"] == str(composed["train"]["learning_rate"])
@@ -49,8 +49,8 @@ def test_run_has_its_configuration_and_its_lock(digits: Project) -> None:
     assert len(run.data.tags["dvc.lock"]) == 64
 
 
-def test_run_tells_no_password() -> None:
-    """Its params and its configuration are shown to all who may see the run, and a report of it is mailed."""
+def test_run_has_no_password() -> None:
+    """Everyone who can see the run or a report can read the params and the configuration."""
     sources = "data.sources=['https://me:secret@mirror.example/mnist','sqlite:////x/a@b']"
     config = command_line.settings(["tracking.uri='https://me:sec@ret@mlflow.example:8443/x'", sources])
     assert params(config)["tracking.uri"] == "https://mlflow.example:8443/x"
@@ -61,15 +61,15 @@ def test_run_tells_no_password() -> None:
 
 
 def test_postgresqls_parameter_is_a_password_too() -> None:
-    """It may stand behind the address as well as in it."""
+    """A password may be a parameter of the address."""
     assert redact("'postgresql://db/x?password=se@cret&user=me'") == "'postgresql://db/x?password=&user=me'"
 
 
-def test_log_line_and_its_traceback_tell_no_password() -> None:
+def test_log_line_and_traceback_have_no_password() -> None:
     """MLflow's errors repeat the whole address, and a job's log has them with their tracebacks."""
     failed = OSError("API request to https://me:secret@mlflow.example/x failed")
-    told = ("from %s", ("http://me:secret@h/",), (OSError, failed, None))
-    record = logging.LogRecord("x", logging.DEBUG, "", 0, *told)
+    fields = ("from %s", ("http://me:secret@h/",), (OSError, failed, None))
+    record = logging.LogRecord("x", logging.DEBUG, "", 0, *fields)
     written = Formatter("%(levelname)s %(message)s").format(record)
     assert written.startswith("DEBUG from http://h/\n")
     assert written.endswith("OSError: API request to https://mlflow.example/x failed")
@@ -104,12 +104,12 @@ def test_no_password_is_written_anywhere(changeable: Project) -> None:
         if path.is_file() and path.relative_to(changeable.folder).parts[0] not in {".git", ".dvc"}
     }
     assert [name for name, content in written.items() if secret.encode() in content] == []
-    telling = {Path(name).name for name, content in written.items() if b"https://mirror.invalid/x" in content}
-    assert telling >= {"mlflow.db", "params.yaml", "overrides.yaml", "config.yaml", "hydra.yaml", "multirun.yaml"}
+    redacted = {Path(name).name for name, content in written.items() if b"https://mirror.invalid/x" in content}
+    assert redacted >= {"mlflow.db", "params.yaml", "overrides.yaml", "config.yaml", "hydra.yaml", "multirun.yaml"}
 
 
 def test_commit_and_diff_give_back_the_tree_that_ran(digits: Project, tmp_path: Path) -> None:
-    """The digits were chosen in conf/ and not committed when the run was made."""
+    """The choice of the digits in conf/ was not committed at the time of the run."""
     (run,) = runs(digits.folder)
     clone = Project(tmp_path / "clone")
     subprocess.run(["git", "clone", "-q", digits.folder, clone.folder], check=True)
@@ -138,7 +138,7 @@ def diff(made: Project, folder: str = ".") -> bytes:
 
 
 def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> None:
-    """New files with odd names, binary ones, removed and renamed ones, staged or not; Git's index stays as it is."""
+    """Files that are new, binary, removed or renamed, staged or not. Git's index does not change."""
     here = repository.folder
     subprocess.run(["git", "clone", "-q", here, tmp_path / "clone"], check=True)
     (here / "conf/new é file.py").write_bytes("x = 'é'\n".encode("latin-1"))
@@ -154,7 +154,7 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
     assert repository.git("status", "--porcelain") == status
     clone = Project(tmp_path / "clone")
     clone.git("apply", str(tmp_path / "diff"))
-    for left_out in ("pipeline/large.bin", ".env"):  # they are hardly code
+    for left_out in ("pipeline/large.bin", ".env"):  # too large, and outside the code
         (here / left_out).unlink()
     for folder in (here, clone.folder):
         Project(folder).git("add", "-A")
@@ -162,7 +162,7 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
 
 
 def test_diff_of_a_project_below_the_repositorys_root_has_the_repositorys_paths(repository: Project) -> None:
-    """Also where Git is told to show them from the project on: it is the whole repository that is checked out."""
+    """Also with diff.relative set: `git apply` runs in the whole repository."""
     top = Project(repository.folder.parent)
     (repository.folder / ".git").rename(top.folder / ".git")
     top.git("config", "diff.relative", "true")

@@ -1,4 +1,4 @@
-"""A training run in MLflow has what the README promises, and ends as what it was."""
+"""A training run in MLflow has what the README promises, and the right status."""
 
 import re
 import signal
@@ -62,7 +62,7 @@ def test_logged_model_answers_as_the_model_file_does(digits: Project) -> None:
 
 
 def test_diverged_run_is_failed_with_its_reason(changeable: Project) -> None:
-    """And never a model: nothing useless is left to be taken for one."""
+    """It leaves no model file."""
     done = changeable.stage("train", "train.learning_rate=1e38", f"hydra.run.dir={changeable.folder / 'out'}")
     assert done.returncode == 2
     assert "choose a train.learning_rate below 1e+38" in done.stderr
@@ -76,13 +76,13 @@ def test_diverged_run_is_failed_with_its_reason(changeable: Project) -> None:
 
 @pytest.mark.killed
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "message"),
     [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")],
 )
 def test_interrupted_run_is_killed_and_keeps_its_metrics(
-    number: signal.Signals, told: str, changeable: Project
+    number: signal.Signals, message: str, changeable: Project
 ) -> None:
-    """A run that stays RUNNING for ever is a lie."""
+    """It must not stay RUNNING."""
     process = changeable.start("train", "train.epochs=1000000", "train.patience=1000000")
     assert process.stdout is not None
     for line in process.stdout:
@@ -91,7 +91,7 @@ def test_interrupted_run_is_killed_and_keeps_its_metrics(
             break
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert errors == f"error: {told}\n"
+    assert errors == f"error: {message}\n"
     (run,) = runs(changeable.folder)
     assert run.info.status == "KILLED"
     assert len(client_of(changeable.folder).get_metric_history(run.info.run_id, "valid/error")) >= 5
@@ -99,11 +99,11 @@ def test_interrupted_run_is_killed_and_keeps_its_metrics(
 
 @pytest.fixture(scope="module")
 def elsewhere(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where MLFLOW_TRACKING_URI has the run of a training by committed code in a shell in which more is left."""
+    """A folder with the store of a training of committed code; the shell had more MLflow variables set."""
     project = digits.copy(tmp_path_factory.mktemp("shell") / "project")
     folder = tmp_path_factory.mktemp("elsewhere")
-    left = {"RUN_ID": "0" * 32, "ACTIVE_MODEL_ID": "m-0", "EXPERIMENT_NAME": "other", "EXPERIMENT_ID": "77"}
-    environment = {f"MLFLOW_{name}": value for name, value in left.items()}
+    variables = {"RUN_ID": "0" * 32, "ACTIVE_MODEL_ID": "m-0", "EXPERIMENT_NAME": "other", "EXPERIMENT_ID": "77"}
+    environment = {f"MLFLOW_{name}": value for name, value in variables.items()}
     words = ("train.epochs=2", "tracking.system_metrics_every=0.001")
     done = project.stage("train", *words, MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db", **environment)
     assert done.returncode == 0, done.stderr
@@ -111,18 +111,18 @@ def elsewhere(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def test_what_is_left_in_the_shell_is_not_written_into(elsewhere: Path) -> None:
-    """MLFLOW_RUN_ID would gather all jobs of a sweep in one run, and the run is in the experiment that conf/ names."""
+def test_mlflow_variables_of_the_shell_do_not_choose_the_run(elsewhere: Path) -> None:
+    """MLFLOW_RUN_ID would put all jobs of a sweep into one run. The experiment is that of conf/."""
     (run,) = runs(elsewhere)
     assert run.info.run_id != "0" * 32
     assert run.info.status == "FINISHED"
 
 
 def test_longer_run_has_system_metrics_and_a_clean_tree_no_diff(elsewhere: Path) -> None:
-    """What MLflow's UI shows as system metrics: processor and memory. Ten seconds are long here."""
+    """MLflow's UI shows processor and memory as system metrics."""
     (run,) = runs(elsewhere)
     assert run.data.tags["git.dirty"] == "false"
-    found = {file.path for file in client_of(elsewhere).list_artifacts(run.info.run_id, "provenance")}
-    assert found == {"provenance/config.yaml", "provenance/requirements.lock"}
+    paths = {file.path for file in client_of(elsewhere).list_artifacts(run.info.run_id, "provenance")}
+    assert paths == {"provenance/config.yaml", "provenance/requirements.lock"}
     assert run.data.metrics["system/system_memory_usage_megabytes"] > 100
     assert 0 <= run.data.metrics["system/cpu_utilization_percentage"] <= 100

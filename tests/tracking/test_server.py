@@ -1,4 +1,4 @@
-"""Runs on an MLflow server: a real one on loopback, with its own sqlite store and artifact proxy; and its refusals."""
+"""Runs on a real MLflow server on loopback, with a sqlite store and an artifact proxy, and its error responses."""
 
 import itertools
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.tracking.test_store import tracking
 
 
 def test_run_and_its_files_go_to_the_server(changeable: Project, server: str, server_folder: Path) -> None:
-    """By `tracking=server`; nothing is written into the server's folders behind its back, and nothing at home."""
+    """With `tracking=server` files go through the artifact proxy, and the project gets no store."""
     done = changeable.stage("train", "tracking=server", f"tracking.uri={server}", "train.epochs=2")
     assert done.returncode == 0, done.stderr
     (run,) = runs(server_folder)
@@ -42,24 +42,24 @@ def test_run_and_its_files_go_to_the_server(changeable: Project, server: str, se
         (0, "no answer"),
     ],
 )
-def test_server_that_refuses_is_told_in_one_line(status: int, reason: str, between: Proxy) -> None:
-    """With what to do, at once, and without the password of its address."""
+def test_error_response_of_a_server_is_one_line(status: int, reason: str, between: Proxy) -> None:
+    """The line has the next step and no password. There is no retry."""
     between.status, between.silent = status, not status
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as raised:
         store.connect(tracking(between.url.replace("//", "//me:secret@")))
-    assert reason in str(told.value)
-    assert "\n" not in str(told.value)
-    assert "secret" not in str(told.value)
+    assert reason in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
-def test_server_that_is_not_to_be_reached_by_this_name_is_told_with_the_remedy() -> None:
-    """In MLflow's own words."""
+def test_error_of_a_refused_host_name_has_the_option_that_allows_it() -> None:
+    """The text is that of MLflow's server."""
     error = MlflowException("API request failed with error code 403 != 200. Response body: 'Invalid Host header - ...'")
     assert "`mlflow server --allowed-hosts NAME`" in store_errors.short_reason(error)
 
 
-def test_run_that_the_server_does_not_let_begin_ends_at_once(between: Proxy, tmp_path: Path) -> None:
-    """As by a user who may read and not write: not after hours of training."""
+def test_training_ends_at_once_where_the_server_refuses_to_create_the_run(between: Proxy, tmp_path: Path) -> None:
+    """A user without write access learns it before hours of training."""
     opened = store.connect(tracking(between.url, "forbidden"))
     between.status = 403
     run = Run(opened, tmp_path, create(opened, "forbidden"))
@@ -72,17 +72,17 @@ def test_run_that_the_server_does_not_let_begin_ends_at_once(between: Proxy, tmp
         train()
 
 
-def test_artifacts_are_not_written_to_the_servers_own_folders(server: str) -> None:
-    """A server without artifact proxy names a path of its own machine, which here would be another one."""
+def test_artifacts_are_not_written_to_a_folder_of_the_server(server: str) -> None:
+    """A server without artifact proxy returns a path on the server's machine."""
     MlflowClient(server).create_experiment("local", artifact_location="file:///srv/nowhere/local")
     with pytest.raises(UserError, match="in /srv/nowhere/local, a folder that is not on this machine: start it with"):
         store.connect(tracking(server, "local"))
 
 
-def test_account_is_not_told_without_files_that_a_server_does_not_list(
+def test_artifact_paths_raise_where_the_server_does_not_answer(
     between: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A report would be incomplete, and nobody would know."""
+    """An empty list would make an incomplete report."""
     monkeypatch.setattr(store, "ENVIRONMENT_URI", between.url)
     run = log_whole_run(store.connect(tracking(between.url, "account")), "account", tmp_path)
     run.wait()
@@ -95,8 +95,8 @@ def test_account_is_not_told_without_files_that_a_server_does_not_list(
         stored.artifact_paths("images")
 
 
-def test_command_ends_with_one_line_where_the_server_dies_under_it(changeable: Project, between: Proxy) -> None:
-    """Wherever MLflow was asked: here for the runs of which `ui` shows links."""
+def test_command_ends_with_one_line_where_the_server_stops_answering(changeable: Project, between: Proxy) -> None:
+    """Here at the request of `ui` for runs to link to."""
     between.most = 2
     done = changeable.stage("ui", "-S", "tracking=server", "-S", f"tracking.uri={between.url}")
     assert done.returncode == 2
@@ -106,8 +106,8 @@ def test_command_ends_with_one_line_where_the_server_dies_under_it(changeable: P
     )
 
 
-def test_error_beside_a_server_that_is_gone_ends_the_command(between: Proxy, tmp_path: Path) -> None:
-    """The error that it is: what is written into a run once more waits a minute for the store, and not for ever."""
+def test_error_ends_the_command_though_the_server_is_away(between: Proxy, tmp_path: Path) -> None:
+    """The error itself is raised; the uploads of a resumed run wait a minute at most."""
     opened = store.connect(tracking(between.url, "gone"))
     run_id = opened.client.create_run(opened.experiment_id).info.run_id
     between.silent = True

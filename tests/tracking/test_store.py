@@ -1,4 +1,4 @@
-"""The store is where it should be, is made once, and says what is wrong with it."""
+"""The address of the store, its creation by several processes, and its errors."""
 
 import re
 import shutil
@@ -29,27 +29,27 @@ def tracking(uri: str = "sqlite:///mlflow.db", experiment: str = "digits") -> Tr
 
 
 def test_relative_sqlite_path_is_under_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever folder a command is started from, all runs land in one store."""
+    """All runs go to one store, whatever the working folder of a command is."""
     monkeypatch.chdir(tmp_path)
     assert store.uri(tracking()) == f"sqlite:///{ROOT}/mlflow.db"
     assert store.uri(tracking("sqlite:////elsewhere/x.db")) == "sqlite:////elsewhere/x.db"
 
 
 def test_relative_sqlite_path_of_the_environment_is_under_the_project_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or it would depend on the folder, and be lost in DVC's temporary workspaces."""
+    """Else it would depend on the working folder, and be lost in DVC's temporary workspaces."""
     monkeypatch.setattr(store, "ENVIRONMENT_URI", "sqlite:///other.db")
     assert store.uri(tracking()) == f"sqlite:///{ROOT}/other.db"
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////proc/nowhere/x.db", "mysql+nodriver://127.0.0.1/x", "nonsense://x"])
-def test_unusable_address_is_told_in_one_line(uri: str) -> None:
-    """A folder that cannot be made, a database without its driver, a scheme that nobody knows."""
-    with pytest.raises(UserError, match="cannot be used") as told:
+def test_unusable_address_is_an_error_of_one_line(uri: str) -> None:
+    """A folder that cannot be created, a database without a driver, and an unknown scheme."""
+    with pytest.raises(UserError, match="cannot be used") as raised:
         store.connect(tracking(uri))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_environment_goes_before_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """As everywhere in MLflow."""
     monkeypatch.setattr(store, "ENVIRONMENT_URI", "http://127.0.0.1:9")
     assert store.uri(tracking()) == "http://127.0.0.1:9"
@@ -64,10 +64,10 @@ def test_dvc_temporary_workspace_uses_the_users_own_store(
     assert paths.home() == tmp_path / "project"
 
 
-def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Path) -> None:
-    """MLflow's tables, made by several processes at once, are left half made for ever.
+def test_processes_that_start_together_create_one_complete_store(tmp_path: Path) -> None:
+    """MLflow leaves incomplete tables where several processes create them at once.
 
-    Then all of them write whole runs at once: everything is there, and nothing was refused because the file was locked.
+    Then all processes upload whole runs at once: nothing is missing, and no error says that the file is locked.
     """
     code = (
         "import sys\n"
@@ -84,18 +84,18 @@ def test_processes_that_start_together_on_a_new_store_lose_nothing(tmp_path: Pat
         for name in names
     ]
     for process in processes:
-        _, told = process.communicate()
-        assert process.returncode == 0, told
-        assert "locked" not in told
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert "locked" not in errors
     for name in names:
         whole_run.check(client_of(tmp_path), name)
     assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits", *names}
 
 
-def test_store_whose_making_is_killed_is_made_anew(tmp_path: Path) -> None:
-    """Tables are made under another name: under its own there is a whole store or none."""
-    making = f"from tests.tracking.test_store import *; store.connect(tracking('sqlite:///{tmp_path}/mlflow.db'))"
-    process = subprocess.Popen([sys.executable, "-c", making], cwd=ROOT)
+def test_store_is_created_again_after_a_kill_during_its_creation(tmp_path: Path) -> None:
+    """Tables are created under a temporary name, so that the file has all tables or does not exist."""
+    code = f"from tests.tracking.test_store import *; store.connect(tracking('sqlite:///{tmp_path}/mlflow.db'))"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     until(lambda: list(tmp_path.glob(".mlflow.*.db")), process)
     process.kill()
     process.wait()
@@ -105,14 +105,14 @@ def test_store_whose_making_is_killed_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_artifacts_are_beside_the_sqlite_file(tmp_path: Path) -> None:
-    """Not in whatever folder the first run was started from; odd letters of the name make no odd folder."""
+    """Not in the working folder of the first run. Special characters of the name are replaced in the path."""
     opened = store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", experiment="my digits/ä: 1"))
     experiment = opened.client.get_experiment(opened.experiment_id)
     assert Path(experiment.artifact_location.removeprefix("file://")).parent == tmp_path / "mlartifacts"
 
 
-def test_deleted_experiment_is_told_with_the_way_back(tmp_path: Path) -> None:
-    """MLflow says only that it cannot be set."""
+def test_error_of_a_deleted_experiment_has_the_command_that_restores_it(tmp_path: Path) -> None:
+    """MLflow's own error has no next step."""
     where = tracking(f"sqlite:///{tmp_path / 'mlflow.db'}")
     client = client_of(tmp_path)
     client.delete_experiment(client.create_experiment(where.experiment))
@@ -122,13 +122,13 @@ def test_deleted_experiment_is_told_with_the_way_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["why?", "100%25"])
 def test_path_that_mlflow_misreads_is_refused_at_once(folder: str) -> None:
-    """Its own tries take two minutes, and may end in another file."""
+    """MLflow itself retries for two minutes, and may create another file."""
     with pytest.raises(UserError, match=re.escape(f"/{folder}/mlflow.db, because of the ") + ".*: rename that folder"):
         store.connect(tracking(f"sqlite:////tmp/{folder}/mlflow.db"))
 
 
-def test_store_of_another_mlflow_is_told_with_the_command_that_upgrades_it(tmp_path: Path) -> None:
-    """Its tables are left as they are."""
+def test_error_of_an_older_store_has_the_command_that_upgrades_it(tmp_path: Path) -> None:
+    """The tables are not changed."""
     store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     other = shutil.copy(tmp_path / "mlflow.db", tmp_path / "other.db")  # MLflow has looked into the first one
     with sqlite3.connect(other) as tables:
@@ -137,27 +137,29 @@ def test_store_of_another_mlflow_is_told_with_the_command_that_upgrades_it(tmp_p
         store.connect(tracking(f"sqlite:///{other}"))
 
 
-def test_asking_for_an_experiment_does_not_create_it(tmp_path: Path) -> None:
-    """A dry run of a sweep asks."""
+def test_has_experiment_creates_nothing(tmp_path: Path) -> None:
+    """A dry run of a sweep calls it."""
     where = f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert not store.has_experiment(tracking(where))
     assert not (tmp_path / "mlflow.db").exists()
     store.connect(tracking(where))
     assert store.has_experiment(tracking(where))
-    asked = command_line.settings([f"tracking.uri={where}", "tracking.experiment=other"])
-    assert FinishedRuns("").claim(SweepJob([], asked, DictConfig({})), parent="") is None
+    config = command_line.settings([f"tracking.uri={where}", "tracking.experiment=other"])
+    assert FinishedRuns("").claim(SweepJob([], config, DictConfig({})), parent="") is None
     assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits"}
 
 
-def test_silent_server_is_told_in_one_line() -> None:
+def test_error_of_a_server_that_does_not_answer_is_one_line() -> None:
     """After a few seconds, not the minutes of MLflow's own retries."""
-    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): start it") as told:
+    with pytest.raises(
+        UserError, match=r"http://127\.0\.0\.1:9 cannot be used \(\[Errno \d+\] .*\): start it"
+    ) as raised:
         store.connect(tracking("http://127.0.0.1:9"))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_foreign_file_is_no_store(tmp_path: Path) -> None:
-    """A text file under the store's name is left as it is."""
+def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """The file is not changed."""
     (tmp_path / "mlflow.db").write_text("my notes, and more of them than a page of a database has " * 99)
     with pytest.raises(UserError, match="cannot be used"):
         store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))

@@ -1,5 +1,6 @@
-"""What a store refuses is told by its reason, and what it would cut says so."""
+"""A store error names its reason, and a param that is too long says that it is cut."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -19,20 +20,22 @@ from pipeline.tracking.store import Store
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A new store in a sqlite file."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
-    yield store.connect(Tracking(uri, "odd", weight_images_every=0, weight_image_limit=1.0, system_metrics_every=0))
+    opened = store.connect(Tracking(uri, "odd", weight_images_every=0, weight_image_limit=1.0, system_metrics_every=0))
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # set by MLflow, and inherited by the processes of later tests
+    yield opened
     _get_store(uri).engine.dispose()
 
 
-def test_sweeps_param_that_mlflow_would_cut_says_that_it_is_cut(opened: Store) -> None:
-    """What was swept over may be longer than a param; nothing is lost silently."""
+def test_param_of_a_sweep_that_is_too_long_says_that_it_is_cut(opened: Store) -> None:
+    """The values of a sweep may be longer than MLflow's limit."""
     parent = open_parent(opened, "key", "sweep", {}, {"seed": ",".join(map(str, range(3000)))}, fresh=False)
-    told = opened.client.get_run(parent.id).data.params["space.seed"]
-    assert len(told) == MAX_PARAM_LENGTH
-    assert told.endswith("... (the whole is in multirun.yaml)")
+    param = opened.client.get_run(parent.id).data.params["space.seed"]
+    assert len(param) == MAX_PARAM_LENGTH
+    assert param.endswith("... (the whole is in multirun.yaml)")
 
 
-def test_store_that_became_read_only_is_told_as_such(opened: Store) -> None:
-    """Not what SQLAlchemy did when it noticed, which it puts on the first line."""
+def test_error_of_a_read_only_store_names_the_reason(opened: Store) -> None:
+    """SQLAlchemy puts a line about its autoflush before the reason."""
     run = opened.client.create_run(opened.experiment_id)
     engine = _get_store(opened.uri).engine
 

@@ -1,4 +1,4 @@
-"""Writes of one run keep their order, those of different runs do not wait for each other, and no failure is lost."""
+"""Uploads of a run keep their order, runs upload in parallel, and no failure is lost."""
 
 import threading
 
@@ -9,52 +9,52 @@ from pipeline.tracking.upload_queue import UploadQueue, flush_all
 SERVER, SQLITE = "http://127.0.0.1:9", "sqlite:///mlflow.db"
 
 
-def raised(error: Exception) -> Exception:
+def unchanged(error: Exception) -> Exception:
     return error
 
 
 @pytest.mark.parametrize("uri", [SERVER, SQLITE])
-def test_writes_of_a_run_are_made_in_their_order(uri: str) -> None:
-    """A metric cannot come before its run."""
-    queue, made = UploadQueue(uri, raised), list[int]()
+def test_uploads_of_a_run_keep_their_order(uri: str) -> None:
+    """A metric cannot be uploaded before its run."""
+    queue, uploaded = UploadQueue(uri, unchanged), list[int]()
     for number in range(100):
-        queue.submit(lambda number=number: made.append(number))  # type: ignore[misc]  # mypy wants a protocol for it
+        queue.submit(lambda number=number: uploaded.append(number))  # type: ignore[misc]  # mypy wants a protocol for it
     queue.wait()
-    assert made == list(range(100))
+    assert uploaded == list(range(100))
 
 
-def test_servers_runs_are_written_side_by_side() -> None:
-    """Two writes that wait for each other end only together."""
-    together = threading.Barrier(2, timeout=30)
-    queues = [UploadQueue(SERVER, raised), UploadQueue(SERVER, raised)]
+def test_runs_upload_to_a_server_in_parallel() -> None:
+    """Two uploads that wait for each other end only when both run."""
+    both_run = threading.Barrier(2, timeout=30)
+    queues = [UploadQueue(SERVER, unchanged), UploadQueue(SERVER, unchanged)]
     for queue in queues:
-        queue.submit(together.wait)
+        queue.submit(both_run.wait)
     for queue in queues:
         queue.wait()
 
 
-def test_after_a_failed_write_only_the_last_one_is_made() -> None:
-    """It ends the run, and is told why; who waits is told too."""
-    queue, made = UploadQueue(SERVER, raised), list[object]()
+def test_after_a_failed_upload_only_the_last_one_runs() -> None:
+    """The last upload ends the run and gets the failure; wait() raises it."""
+    queue, uploaded = UploadQueue(SERVER, unchanged), list[object]()
     failure = ValueError("no")
 
     def fail() -> None:
         raise failure
 
-    queue.submit(lambda: made.append("first"))
+    queue.submit(lambda: uploaded.append("first"))
     queue.submit(fail)
-    queue.submit(lambda: made.append("later"))
+    queue.submit(lambda: uploaded.append("later"))
     with pytest.raises(ValueError, match="no"):
         queue.wait()
     assert queue.is_empty()
-    queue.submit_last(made.append)
+    queue.submit_last(uploaded.append)
     flush_all()
-    assert made == ["first", failure]
+    assert uploaded == ["first", failure]
 
 
-def test_failed_last_write_is_told_to_who_waits() -> None:
-    """The run may still be RUNNING then."""
-    queue = UploadQueue(SERVER, raised)
+def test_wait_raises_the_failure_of_the_last_upload() -> None:
+    """The run may still be RUNNING."""
+    queue = UploadQueue(SERVER, unchanged)
 
     def fail(_: Exception | None) -> None:
         raise ZeroDivisionError
