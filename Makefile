@@ -49,7 +49,7 @@ audit: .venv/installed-dev ## Look for known vulnerabilities in the locked depen
 bench: .venv/installed ## Measure speed on prepared/, and write benchmarks/results.md
 	@python -m benchmarks
 
-torture: .venv/installed ## Kill, spoil and starve the pipeline, and write benchmarks/reliability.md
+torture: .venv/installed ## Kill, damage and starve the pipeline, and write benchmarks/reliability.md
 	@python -m benchmarks.torture
 
 ui: .venv/installed ## Show the runs in MLflow's UI on http://127.0.0.1:5001
