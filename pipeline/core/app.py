@@ -49,7 +49,7 @@ class JobDiverged(JobFailed):
 
 
 def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
-    """Compose conf/ with the overrides of the command line and call `task` with the result, once a job.
+    """Compose conf/ with the overrides of the command line and call `task` with the result, once per job.
 
     Exits with code 2 and one line on stderr for a user error. Exits with 1 where Hydra refuses the command line or
     conf/, where a job of a sweep failed, or where a run could not be uploaded, with 128 + N after signal N.
@@ -79,7 +79,7 @@ def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
 
 
 def _check_options() -> None:
-    """Refuse options that Hydra does not know in one line; Hydra would print its whole usage."""
+    """Report unknown options in one line; Hydra would print its whole usage."""
     usage = StringIO()
     try:
         with redirect_stderr(usage):
@@ -92,7 +92,7 @@ def _check_options() -> None:
 
 
 class Stage:
-    """A stage's task, as Hydra calls it once a job."""
+    """A stage's task, as Hydra calls it once per job."""
 
     def __init__(self, task: Callable[[Config], Any], *, trains: bool, full_errors: bool) -> None:
         functools.update_wrapper(self, task)

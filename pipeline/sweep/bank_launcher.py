@@ -92,7 +92,7 @@ def group_into_banks(jobs: list[HydraJob], heads: int) -> list[list[HydraJob]]:
     """Group the jobs that can train together, at most `heads` in a bank, in the order of their first jobs."""
     groups: dict[Hashable, list[HydraJob]] = {}
     for job in jobs:
-        groups.setdefault(id(job) if job.settings is None else shared_settings(job.settings), []).append(job)
+        groups.setdefault(id(job) if job.config is None else shared_settings(job.config), []).append(job)
     banks = [group[start : start + heads] for group in groups.values() for start in range(0, len(group), heads)]
     log.info("Launching %d jobs in %d banks", len(jobs), len(banks))
     return banks
@@ -100,22 +100,23 @@ def group_into_banks(jobs: list[HydraJob], heads: int) -> list[list[HydraJob]]:
 
 def shared_settings(config: Config) -> Hashable:
     """The settings that jobs of a bank share; `seed` is among them where it shuffles the minibatches."""
-    own = (*HEAD_SETTINGS, *(() if config.train.shuffle else ("seed",)))
+    own = HEAD_SETTINGS if config.train.shuffle else (*HEAD_SETTINGS, "seed")
     sections = tuple(key for key in own if key.endswith("."))
     return tuple((key, str(value)) for key, value in flatten(config) if key not in own and not key.startswith(sections))
 
 
 def run_bank(jobs: Sequence[HydraJob], node: str | None = None) -> None:
-    """Begin the jobs of a bank, train those that begin well, and end them; `node` is that of a Ray cluster."""
+    """Begin the jobs of a bank, train those whose set-up succeeds, and end them; `node` is that of a Ray cluster."""
     for job in jobs:
-        log.info("\t#%s : %s", job.config.hydra.job.num, " ".join(filter_overrides(job.config.hydra.overrides.task)))
+        log.info(
+            "\t#%s : %s", job.composed.hydra.job.num, " ".join(filter_overrides(job.composed.hydra.overrides.task))
+        )
     for job in jobs:
         signals.check()
         job.begin(node)
-    if begun := {id(job.training): job for job in jobs if job.training is not None}:
+    if training := [job.training for job in jobs if job.training is not None]:
         from pipeline.training.job import train_jobs
 
-        training = [job.training for job in jobs if job.training is not None]
-        train_jobs(training, lambda training_job, step: begun[id(training_job)].run_step(step))
+        train_jobs(training)
     for job in jobs:
         job.end()

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,56 +20,67 @@ if TYPE_CHECKING:
 
 
 class HydraJob:
-    """One job of a bank. `training` is what it trains, once it has begun well."""
+    """One job of a bank. `training` is its training job, once its set-up has succeeded."""
 
-    def __init__(self, config: DictConfig, settings: Config | None, stage: Stage, context: HydraContext) -> None:
-        """`config` is composed, Hydra's section included; `settings` is the rest of it, None where it is refused."""
+    def __init__(self, composed: DictConfig, config: Config | None, stage: Stage, hydra_context: HydraContext) -> None:
+        """`composed` has Hydra's section; `config` is the rest, None where it is invalid."""
+        self.composed = composed
         self.config = config
-        self.settings = settings
         self.stage = stage
-        self.loader = context.config_loader
-        self.callbacks = copy.deepcopy(context.callbacks)  # each job has its own, as in processes: they may keep state
+        self.loader = hydra_context.config_loader
+        self.callbacks = copy.deepcopy(hydra_context.callbacks)  # each job has its own, as they may keep state
         self.returned = JobReturn()
         self.training: TrainingJob | None = None
-        self.context: JobContext | None = None
+        self.job_context: JobContext | None = None
         self._log_files: list[tuple[logging.Logger, logging.FileHandler]] = []
 
     def begin(self, node: str | None = None) -> None:
         """Make the job's folder with Hydra's files and its log, and prepare its training."""
 
         def prepare(cfg: DictConfig) -> None:
-            self.context = JobContext.from_hydra(node)
-            with self.stage.report_job_errors(self.context):
-                redact_hydra_files(self.context)
-                self.training = _prepare(resolve(cfg), self.context)
+            self.job_context = JobContext.from_hydra(node)
+            with self.stage.report_job_errors(self.job_context):
+                redact_hydra_files(self.job_context)
+                self.training = self._prepare(resolve(cfg), self.job_context)
 
         self.returned = run_job(
             task_function=prepare,
-            config=self.config,
+            config=self.composed,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
             hydra_context=HydraContext(self.loader, _WithoutEnd(self.callbacks)),
         )
         self._log_files = _detach_log_files()
 
-    def run_step(self, step: Callable[[], Any]) -> None:
-        """Run a step of the job with its log file attached. An error is reported and fails the job."""
-        assert self.context is not None
-        try:
-            with self._attach_log_files(), self.stage.report_job_errors(self.context):
-                step()
-        except Exception as error:  # noqa: BLE001 - as in Hydra's run_job: the sweep goes on
-            self.returned.status = JobStatus.FAILED
-            # Without its traceback, whose frames would keep the whole bank in memory.
-            self.returned.return_value = error.with_traceback(None)
-
     def end(self) -> None:
         """Wait until MLflow has the job's run, and call Hydra's callbacks."""
         training, self.training = self.training, None  # it holds memory and open files
         if training is not None and self.returned.status != JobStatus.FAILED:
-            self.run_step(lambda: setattr(self.returned, "return_value", training.result()))
+            with self._around_step():
+                self.returned.return_value = training.result()
         with self._attach_log_files():
-            self.callbacks.on_job_end(config=self.config, job_return=self.returned)
+            self.callbacks.on_job_end(config=self.composed, job_return=self.returned)
+
+    def _prepare(self, config: Config, job_context: JobContext) -> "TrainingJob":
+        from pipeline.training import training_sets
+
+        sets = training_sets.read(config)
+        # Late, because TensorFlow and MLflow take seconds to import.
+        from pipeline.training.job import TrainingJob
+
+        return TrainingJob(config, sets, job_context, self._around_step)
+
+    @contextmanager
+    def _around_step(self) -> Iterator[None]:
+        """Attach the job's log file. Report an error and record it in the JobReturn: the sweep goes on."""
+        assert self.job_context is not None
+        try:
+            with self._attach_log_files(), self.stage.report_job_errors(self.job_context):
+                yield
+        except Exception as error:  # noqa: BLE001 - as in Hydra's run_job
+            self.returned.status = JobStatus.FAILED
+            # Without its traceback, whose frames would keep the whole bank in memory.
+            self.returned.return_value = error.with_traceback(None)
 
     @contextmanager
     def _attach_log_files(self) -> Iterator[None]:
@@ -83,16 +94,6 @@ class HydraJob:
                 stack.callback(handler.close)
                 stack.callback(logger.removeHandler, handler)
             yield
-
-
-def _prepare(config: Config, context: JobContext) -> "TrainingJob":
-    from pipeline.training import training_sets
-
-    sets = training_sets.read(config)
-    # Late, because TensorFlow and MLflow take seconds to import.
-    from pipeline.training.job import TrainingJob
-
-    return TrainingJob(config, sets, context)
 
 
 class _WithoutEnd(Callbacks):

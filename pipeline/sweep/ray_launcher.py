@@ -130,7 +130,7 @@ def _run_in_worker(state: tuple[Any, dict[str, str]], bank: list[HydraJob]) -> _
     """Run a bank in a worker process, with the state of the process that launched the sweep."""
     import ray
 
-    hydra = bank[0].config.hydra
+    hydra = bank[0].composed.hydra
     os.chdir(hydra.runtime.cwd)
     setup_globals()
     Singleton.set_state(state[0])
@@ -185,13 +185,13 @@ def _mark_failed(bank: list[HydraJob], reason: str) -> None:
 
     sys.stdout.flush()
     for job in bank:
-        hydra = job.config.hydra
+        hydra = job.composed.hydra
         folder = str(Path(hydra.sweep.dir, hydra.sweep.subdir).absolute())
         with read_write(hydra.runtime), open_dict(hydra.runtime):
             hydra.runtime.output_dir = folder
         sys.stderr.write(f"error: job {hydra.job.num} failed: {redact(reason)} (see {folder})\n")
         words = list(hydra.overrides.task)
-        job.returned = JobReturn(overrides=words, hydra_cfg=job.config, status=JobStatus.FAILED)
+        job.returned = JobReturn(overrides=words, hydra_cfg=job.composed, status=JobStatus.FAILED)
         job.returned.return_value = JobFailed(reason)
         with suppress(UserError, OmegaConfBaseException):  # without a usable store no run has started
-            processes.mark_failed(store.connect(tracking_section(job.config)), folder, reason)
+            processes.mark_failed(store.connect(tracking_section(job.composed)), folder, reason)

@@ -1,4 +1,4 @@
-"""The operations of a run's journal. Applying one again leaves what applying it once would have left."""
+"""The operations of a run's journal. Every operation is idempotent."""
 
 import dataclasses
 import uuid
@@ -37,7 +37,7 @@ class Replayer:
     params: Mapping[str, str] = field(default_factory=dict)
 
     def apply(self, operation: "Operation") -> None:
-        """Apply an operation; after a failure the next attempt expects that the store may have it."""
+        """Apply an operation. After a failure it may have been applied already."""
         try:
             operation.apply(self)
         except Exception:

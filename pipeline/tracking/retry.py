@@ -24,13 +24,13 @@ class _State:
     outage_logged = False
 
 
-def training_begins() -> None:
-    """There is other work to do: retry without a deadline."""
+def clear_deadline() -> None:
+    """Retry without a deadline: there is other work to do."""
     _State.waiting_since = None
 
 
-def only_waiting() -> None:
-    """There is no other work to do: give up after 60 s."""
+def start_deadline() -> None:
+    """Give up 60 s from now: there is no other work to do."""
     if _State.waiting_since is None:
         _State.waiting_since = time.monotonic()
 
@@ -61,7 +61,7 @@ def call(request: Callable[[], T]) -> T:
     """
 
     def waiting() -> T:
-        only_waiting()
+        start_deadline()
         return request()
 
     return until_answered(waiting)

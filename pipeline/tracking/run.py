@@ -60,8 +60,6 @@ class Run:
         self._images = 0
         self._created = isinstance(first, CreateRun)
         self._finished = False
-        self.is_uploaded = self._queue.is_empty
-        self.wait = self._queue.wait  # raises Unwritten
         self._journal.add(first)
         self._queue.submit(partial(self._replayer.apply, first))
 
@@ -69,6 +67,18 @@ class Run:
     def id(self) -> str:
         """The run's id, once the store has created the run."""
         return self._replayer.run_id
+
+    def wait(self) -> None:
+        """Wait until the store has the whole run.
+
+        Raises:
+            Unwritten: the store has not taken everything. The journal keeps it.
+        """
+        self._queue.wait()
+
+    def is_uploaded(self) -> bool:
+        """Whether no upload is pending."""
+        return self._queue.is_empty()
 
     def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log metrics of a step; they reach the store within a few seconds.
@@ -165,7 +175,7 @@ class Run:
         try:
             self.flush()
         finally:
-            self._queue.submit_last(self._clean_up)
+            self._queue.on_finished(self._clean_up)
 
     def _submit(self, operation: Operation) -> None:
         try:

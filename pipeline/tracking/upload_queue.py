@@ -16,19 +16,19 @@ LOG_SECONDS = 30.0  # between lines while a slow store is waited for
 log = logging.getLogger(__name__)
 
 # Executors of one thread each, which run what is submitted in order. Python ends only when all of it has run.
-_servers = [ThreadPoolExecutor(1, f"upload-{number}") for number in range(THREADS)]
-_next_server = itertools.cycle(_servers)
-_sqlite = ThreadPoolExecutor(1, "upload-sqlite")  # sqlite admits one writer at a time
+_server_threads = [ThreadPoolExecutor(1, f"upload-{number}") for number in range(THREADS)]
+_next_thread = itertools.cycle(_server_threads)
+_sqlite_thread = ThreadPoolExecutor(1, "upload-sqlite")  # sqlite admits one writer at a time
 
 
 class UploadQueue:
-    """The uploads of one run. After a failed upload only the last one runs."""
+    """The uploads of one run. After a failed upload the following ones are skipped."""
 
     def __init__(self, uri: str, explain: Callable[[Exception], Exception]) -> None:
         """`explain` turns the failure of an upload into the exception that wait() raises."""
-        retry.training_begins()
+        retry.clear_deadline()
         self._explain = explain
-        self._executor = _sqlite if uri.startswith("sqlite:") else next(_next_server)
+        self._executor = _sqlite_thread if uri.startswith("sqlite:") else next(_next_thread)
         self._last: Future[None] | None = None
         self.failure: Exception | None = None  # the first one
         self.pending = 0  # uploads
@@ -40,9 +40,9 @@ class UploadQueue:
         self.pending += 1
         self._last = self._executor.submit(self._run, upload)
 
-    def submit_last(self, upload: Callable[[Exception | None], None]) -> None:
-        """Run the last upload, whose argument is the failure of an earlier one."""
-        self._last = self._executor.submit(lambda: upload(self.failure))
+    def on_finished(self, callback: Callable[[Exception | None], None]) -> None:
+        """Call this after all uploads, with the first failure or None."""
+        self._last = self._executor.submit(lambda: callback(self.failure))
 
     def is_empty(self) -> bool:
         """Whether no upload is pending."""
@@ -56,7 +56,7 @@ class UploadQueue:
         """
         start = time.monotonic()
         while self._last is not None and not self._last.done():
-            retry.only_waiting()
+            retry.start_deadline()
             wait_for([self._last], timeout=1)
             if time.monotonic() - start > LOG_SECONDS:
                 start = time.monotonic()

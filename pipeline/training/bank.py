@@ -16,7 +16,8 @@ class Bank(keras.Model):  # type: ignore[misc]  # Keras ships no types
     """Softmax heads, from uint8 (N, pixels) to float32 probabilities (N, heads, classes).
 
     Its one weight, `head_weights`, is float32 (heads, classes, pixels + 1): a row for each class of a head, with the
-    weights W of the class and its bias at the end.
+    weights W of the class and its bias at the end. Training computes with this weight (epoch_pass.py) and does not use
+    `call`, which is there for Keras, its callbacks and its files.
     """
 
     def __init__(self, heads: int, classes: int, pixels: int, scale: float, **settings: Any) -> None:

@@ -1,8 +1,9 @@
-"""Passes of a bank over images, each one compiled call, in arithmetic that gives a head the same bits in any bank.
+"""Passes of a bank over images, each one compiled call.
 
-The bits of a product depend on its shape, on the dimension that lies along the processor's vectors, and on the position
-of a number in it. Here images (forward) and pixels (backward) lie along the vectors, and heads only add columns. So
-each number of a head is summed in the same order whatever the number of heads. Four more things are needed for that:
+A head has the same bits in a bank of any size. The bits of a product depend on its shape, on the dimension that lies
+along the processor's vectors, and on the position of a number in it. Here images (forward) and pixels (backward) lie
+along the vectors, and heads only add columns. So each number of a head is summed in the same order whatever the number
+of heads. Four more things are needed for that:
 
 - The columns fill up a multiple of 16: other kernels compute single products of a few columns.
 - No product sums over more than 4 times as many images as it has pixels: threads would divide the sum itself.
@@ -110,12 +111,13 @@ class _Compiled:
             probabilities, losses, wrong = self._forward(columns, heads, x, y)
             probabilities = tf.pad(tf.reshape(probabilities, (heads * self.classes, -1)), [[0, unused], [0, 0]])
             onehot = tf.cast(classes[None] == y[:, None], tf.float32)
-            gradient = (tf.transpose(probabilities) - onehot) * (rates / minibatch.shape[0])
+            scaled_error = (tf.transpose(probabilities) - onehot) * (rates / minibatch.shape[0])
             columns -= decays[:, None] * is_weight * columns
             block = MAX_SUM_RATIO * x.shape[1]
             for start in range(0, minibatch.shape[0], block):
-                part = slice(start, start + block)
-                columns -= tf.matmul(gradient[part], x[part], transpose_a=True)
+                rows = slice(start, start + block)
+                # The SGD update: the matrix product is the gradient times the learning rate.
+                columns -= tf.matmul(scaled_error[rows], x[rows], transpose_a=True)
             return columns, losses, wrong
 
         columns, *totals = _loop(update, columns, heads, minibatches, rest)

@@ -35,7 +35,7 @@ def fit(
     and `val_error`, of the head with the lowest validation error in the epoch. `stop_training` ends all heads.
     """
     trainer = _Trainer(heads)
-    active = trainer.unfinished
+    computed = trainer.unfinished
     trainer.bank.stop_training = False
     # One by one: Keras' CallbackList has an `except:` around each epoch's logs, in which a Ctrl-C gets lost.
     for callback in callbacks:
@@ -43,13 +43,13 @@ def fit(
         callback.set_params({"epochs": trainer.epochs, "steps": trainer.updates_per_epoch})
         callback.on_train_begin()
     for number in itertools.count(1):
-        active = _active(active, trainer.updates_before(number))
-        if not active or trainer.bank.stop_training:
+        computed = _computed(computed, trainer.updates_before(number))
+        if not computed or trainer.bank.stop_training:
             break
         signals.check()
         for callback in callbacks:
             callback.on_epoch_begin(number - 1)
-        logs = _logs(trainer.run_epoch(number, active))
+        logs = _logs(trainer.run_epoch(number, computed))
         for callback in callbacks:
             callback.on_epoch_end(number - 1, dict(logs))
         for state in trainer.remove_ended(trainer.updates_before(number + 1), stop=trainer.bank.stop_training):
@@ -81,13 +81,13 @@ class _Trainer:
         """How many updates a head has made before this epoch, counted from 1."""
         return (epoch - 1) * self.updates_per_epoch
 
-    def run_epoch(self, number: int, active: list[HeadState]) -> list[Epoch]:
-        """Train the active heads for an epoch, counted from 1; return the scores of those that had not ended."""
+    def run_epoch(self, number: int, computed: list[HeadState]) -> list[Epoch]:
+        """Train the computed heads for an epoch, counted from 1; return the scores of those that had not ended."""
         settings, before = self.shared.settings, self.updates_before(number)
         window = self.training.chunks.images_in_memory(settings.batch_size)
         shuffled = order(len(self.shared.train), window, settings, (self.shared.seed, number))[: self.images]
         epochs: list[Epoch] = []
-        for updates, states in _group_by_updates(active, before, self.updates_per_epoch):
+        for updates, states in _group_by_updates(computed, before, self.updates_per_epoch):
             numbers = [state.number for state in states]
             weights, trained = self.training.run_epoch(
                 tf.gather(self.bank.head_weights, numbers),
@@ -146,7 +146,7 @@ def decays(states: list[HeadState]) -> Floats:
         return np.array([2 * train.learning_rate * train.l2 for train in settings], np.float32)
 
 
-def _active(states: list[HeadState], updates: int) -> list[HeadState]:
+def _computed(states: list[HeadState], updates: int) -> list[HeadState]:
     """The heads that the next epoch computes: only unfinished ones, once half of them have ended.
 
     Not sooner: each number of heads is compiled anew, which takes about as long as a few epochs.
@@ -158,9 +158,10 @@ def _active(states: list[HeadState], updates: int) -> list[HeadState]:
 def _group_by_updates(states: list[HeadState], before: int, whole: int) -> Iterator[tuple[int, list[HeadState]]]:
     """The heads by their number of updates in an epoch: the whole epoch, or less where training ends within it.
 
-    A head that has ended computes the whole epoch in vain while it is active.
+    A head that has ended is computed for a whole epoch, in vain.
     """
-    updates = [int(min(state.updates_left(before), whole)) or whole for state in states]
+    left = [state.updates_left(before) for state in states]
+    updates = [int(min(number, whole)) if number > 0 else whole for number in left]
     for number in sorted(set(updates)):
         yield number, [state for state, own in zip(states, updates, strict=True) if own == number]
 

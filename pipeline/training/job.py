@@ -2,11 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipeline.core import signals
 from pipeline.core.atomic import sha256, write_csv
@@ -34,12 +32,22 @@ log = logging.getLogger("pipeline.train")
 
 
 class TrainingJob:
-    """One MLflow run that trains one model: start(), on_epoch() after each epoch, then finish() or fail()."""
+    """One MLflow run that trains one model: start(), on_epoch() after each epoch, then finish() or fail().
 
-    def __init__(self, config: Config, sets: TrainingSets, context: JobContext) -> None:
+    `around_step` makes a context manager in which each of these steps runs. A sweep attaches the job's log file in it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        sets: TrainingSets,
+        context: JobContext,
+        around_step: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self.config = config
         self.sets = sets
         self.context = context
+        self.around_step = around_step
         self.folder = context.output_dir
         self.head: Head | None = None  # while it trains
         self.run: Run | None = None
@@ -72,7 +80,7 @@ class TrainingJob:
         )
         self.system_metrics = SystemMetrics(config.tracking.system_metrics_every)
         self._log_weight_image(softmax.templates(model), 0)  # the slider of MLflow's UI starts at 0
-        self.head = Head(model, sets.train, sets.valid, config.train, config.seed, self.on_epoch)
+        self.head = Head(model, sets.train, sets.valid, config.train, config.seed, self._run_on_epoch)
 
     def on_epoch(self, epoch: Epoch, weights: Floats) -> None:
         """Log an epoch and, now and then, an image of the weights W after it, float32 (classes, pixels).
@@ -130,6 +138,24 @@ class TrainingJob:
             with suppress(OSError):  # of a full disk, which may be the error itself
                 self._end_run(error)
 
+    def run_step(self, step: Callable[[], None]) -> None:
+        """Run a step of the job. What it raises fails the job, and result() raises it."""
+        try:
+            with self.around_step():
+                try:
+                    step()
+                except Exception as error:
+                    self.fail(error)
+                    raise
+        except Exception as error:  # noqa: BLE001 - `around_step` itself may fail, as where the log cannot be opened
+            self.fail(error)
+
+    def end(self, outcome: Fit | Exception) -> None:
+        """Finish with the result of the head, or raise the error that ended it."""
+        if isinstance(outcome, Exception):
+            raise outcome
+        self.finish(outcome)
+
     def result(self) -> float:
         """Wait until MLflow has the whole run, log where it is, and return the lowest validation error, a fraction.
 
@@ -147,6 +173,12 @@ class TrainingJob:
         else:
             log.info("job %s: %s, run %s", self.context.number, self.summary, self.run.id)
         return self.best_error
+
+    def _run_on_epoch(self, epoch: Epoch, weights: Floats) -> None:
+        """Run on_epoch() as a step. An epoch that fails ends the head, too."""
+        self.run_step(partial(self.on_epoch, epoch, weights))
+        if self.error is not None:
+            raise self.error
 
     def _report_test(self, model: keras.Model) -> None:
         assert self.run is not None
@@ -177,26 +209,16 @@ class TrainingJob:
         return weights.reshape(-1, *self.sets.train.images.shape[1:])
 
 
-Step = Callable[[], Any]
-Call = Callable[[TrainingJob, Step], None]
-
-
-def call_directly(_job: TrainingJob, step: Step) -> None:
-    """Run a step of a job that is alone in its process."""
-    step()
-
-
-def train_jobs(jobs: Sequence[TrainingJob], call: Call = call_directly) -> None:
+def train_jobs(jobs: Sequence[TrainingJob]) -> None:
     """Train the models of the jobs in one bank. What one job raises fails that job and no other.
 
-    `call` runs each step of a job: its start, each epoch, its end. TrainingJob.result() of a job then returns its
-    result or raises its error.
+    Then TrainingJob.result() of each job returns its result or raises its error.
     """
     try:
         for job in jobs:
             signals.check()
-            _run_step(job, job.start, call)
-        _fit([job for job in jobs if job.head is not None], call)
+            job.run_step(job.start)
+        _train_heads([job for job in jobs if job.head is not None])
     except BaseException as error:
         for job in jobs:
             job.fail(error)
@@ -205,56 +227,20 @@ def train_jobs(jobs: Sequence[TrainingJob], call: Call = call_directly) -> None:
         upload_queue.flush_all()
 
 
-def _fit(jobs: Sequence[TrainingJob], call: Call) -> None:
+def _train_heads(jobs: Sequence[TrainingJob]) -> None:
     """Train the heads of started jobs; finish or fail each job as soon as its head has ended."""
-    training = dict(enumerate(jobs))
-    heads = [_head(job, call) for job in jobs]
+    unfinished = dict(enumerate(jobs))
+    heads = [job.head for job in jobs if job.head is not None]
     bar = ProgressBar()
     try:
         for number, outcome in fit(heads, [bar]) if heads else ():
             bar.clear()
-            _end(training.pop(number), outcome, call)
+            job = unfinished.pop(number)
+            if job.error is None:  # else an epoch has failed the job
+                job.run_step(partial(job.end, outcome))
     except Exception as error:  # noqa: BLE001 - an error of the bank, as too little memory, fails each job
-        for job in training.values():
-            _end(job, error, call)
-
-
-def _head(job: TrainingJob, call: Call) -> Head:
-    """The job's head, whose epochs are steps of the job."""
-    assert job.head is not None
-
-    def on_epoch(epoch: Epoch, weights: Floats) -> None:
-        _run_step(job, partial(job.on_epoch, epoch, weights), call)
-        if job.error is not None:
-            raise job.error
-
-    return replace(job.head, on_epoch=on_epoch)
-
-
-def _end(job: TrainingJob, outcome: Fit | Exception, call: Call) -> None:
-    def end() -> None:
-        if isinstance(outcome, Exception):
-            raise outcome
-        job.finish(outcome)
-
-    if job.error is None:  # an epoch that failed has failed the job
-        _run_step(job, end, call)
-
-
-def _run_step(job: TrainingJob, step: Step, call: Call) -> None:
-    """Run a step of the job; what it raises fails the job."""
-
-    def fail_on_error() -> None:
-        try:
-            step()
-        except Exception as error:
-            job.fail(error)
-            raise
-
-    try:
-        call(job, fail_on_error)
-    except Exception as error:  # noqa: BLE001 - result() raises it
-        job.fail(error)
+        for job in unfinished.values():
+            job.run_step(partial(job.end, error))
 
 
 def epoch_metrics(epoch: Epoch) -> dict[str, float]:

@@ -47,7 +47,7 @@ def test_after_a_failed_upload_only_the_last_one_runs() -> None:
     with pytest.raises(ValueError, match="no"):
         queue.wait()
     assert queue.is_empty()
-    queue.submit_last(uploaded.append)
+    queue.on_finished(uploaded.append)
     flush_all()
     assert uploaded == ["first", failure]
 
@@ -59,6 +59,6 @@ def test_wait_raises_the_failure_of_the_last_upload() -> None:
     def fail(_: Exception | None) -> None:
         raise ZeroDivisionError
 
-    queue.submit_last(fail)
+    queue.on_finished(fail)
     with pytest.raises(ZeroDivisionError):
         queue.wait()
