@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Config
-from pipeline.core.errors import UserError
+from pipeline.core.errors import StoreError, UserError
 from pipeline.core.paths import home
 from pipeline.core.text import redact
 from pipeline.runs import command_line
@@ -53,8 +53,8 @@ def main(args: argparse.Namespace, config: Config) -> int:
     sys.stdout.write(f"{os.path.relpath(out)}\n")
     try:
         run.log_text(html, ARTIFACT)
-    except UserError as error:
-        sys.stderr.write(f"warning: {redact(str(error))}\n")
+    except StoreError as error:
+        sys.stderr.write(f"warning: {ARTIFACT} cannot be logged to run {run.id}: {redact(error.reason)}\n")
     return 0
 
 

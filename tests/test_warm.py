@@ -1,10 +1,10 @@
 """Warm processes, in which tests run commands, give what new processes do."""
 
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,34 +15,34 @@ from tests.support.project import Project
 COMMAND = (sys.executable, "-m", "pipeline.train")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _warm(shared_folder: Path) -> Iterator[None]:
-    """Warm processes for this module, also with TESTS_COLD=1."""
+@pytest.fixture(autouse=True)
+def _warm(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warm processes, in a session with TESTS_COLD=1 too."""
     if sys.platform != "linux":
-        pytest.skip("libraries of other systems do not survive forks")
-    before = warm.Session.folder, warm.Session.env
-    warm.Session.folder, warm.Session.env = shared_folder, warm.without_settings(os.environ)
-    yield
-    warm.Session.folder, warm.Session.env = before
+        pytest.skip("only on Linux do commands run in warm processes")
+    monkeypatch.delenv("TESTS_COLD", raising=False)
+    monkeypatch.setattr(warm.Session, "folder", None)  # and after the test as before
+    monkeypatch.setattr(warm.Session, "env", {})
+    warm.start(shared_folder)
 
 
-@pytest.fixture
-def cold(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Turns warm processes off, until the test undoes it."""
-    monkeypatch.setattr(warm.Session, "folder", None)
-    return monkeypatch
+@contextmanager
+def cold() -> Iterator[None]:
+    """Run commands in new processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warm.Session, "folder", None)
+        yield
 
 
 def result(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_training_gives_the_same_model_and_prints_the_same(changeable: Project, cold: pytest.MonkeyPatch) -> None:
+def test_training_gives_the_same_model_and_prints_the_same(changeable: Project) -> None:
     """Byte for byte; only the run's id and folder are others."""
-    done: list[subprocess.CompletedProcess[str]] = []
-    for name in ("cold", "warm"):
-        done.append(changeable.stage("train", "train.epochs=2", f"hydra.run.dir={name}"))
-        cold.undo()
+    with cold():
+        done = [changeable.stage("train", "train.epochs=2", "hydra.run.dir=cold")]
+    done.append(changeable.stage("train", "train.epochs=2", "hydra.run.dir=warm"))
     assert [each.returncode for each in done] == [0, 0]
     assert done[0].stderr == done[1].stderr
     results = [re.findall("2 epochs, best validation error .*", each.stdout) for each in done]
@@ -62,12 +62,10 @@ def test_training_gives_the_same_model_and_prints_the_same(changeable: Project, 
     ],
     ids=["refused", "refused by Hydra", "traceback", "help"],
 )
-def test_commands_end_alike(
-    words: list[str], env: dict[str, str], changeable: Project, cold: pytest.MonkeyPatch
-) -> None:
+def test_commands_end_alike(words: list[str], env: dict[str, str], changeable: Project) -> None:
     """With the same texts and exit code."""
-    expected = result(changeable.stage("train", *words, **env))
-    cold.undo()
+    with cold():
+        expected = result(changeable.stage("train", *words, **env))
     assert result(changeable.stage("train", *words, **env)) == expected
 
 
@@ -86,27 +84,25 @@ def test_commands_end_alike(
         "import",
     ],
 )
-def test_python_ends_alike(code: str, changeable: Project, cold: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_python_ends_alike(code: str, changeable: Project, tmp_path: Path) -> None:
     """Tracebacks, signals, threads, handlers and streams are those of a new interpreter."""
     (changeable.folder / "pipeline" / "tried.py").write_text(f"{code}\n", encoding="utf-8")
     command = (sys.executable, "-m", "pipeline.tried", "x=1")
-    expected = result(changeable.run(*command, cwd=tmp_path))
-    cold.undo()
+    with cold():
+        expected = result(changeable.run(*command, cwd=tmp_path))
     assert result(changeable.run(*command, cwd=tmp_path)) == expected
 
 
-def test_other_environments_get_new_processes(changeable: Project, cold: pytest.MonkeyPatch) -> None:
+def test_other_environments_get_new_processes(changeable: Project) -> None:
     """A variable that a package reads at import, as most of MLflow's and TensorFlow's, would come too late."""
-    cold.undo()
     assert warm.can_run(COMMAND, changeable.environment(MLFLOW_TRACKING_URI="sqlite:///x.db"))
     assert not warm.can_run(COMMAND, changeable.environment(TF_CPP_MIN_LOG_LEVEL="0"))
     assert not warm.can_run((sys.executable, "-c", "pass"), changeable.environment())
 
 
-def test_command_that_takes_too_long_is_killed(changeable: Project, cold: pytest.MonkeyPatch) -> None:
+def test_command_that_takes_too_long_is_killed(changeable: Project) -> None:
     """As subprocess.run does."""
     (changeable.folder / "pipeline" / "tried.py").write_text("import signal; print(1, flush=True); signal.pause()\n")
     command = (sys.executable, "-m", "pipeline.tried")
-    cold.undo()
     with pytest.raises(subprocess.TimeoutExpired):
         warm.run(command, changeable.folder, changeable.environment(), 0.5)

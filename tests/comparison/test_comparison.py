@@ -21,6 +21,7 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.model import keras_file
 from pipeline.runs import registry
 from pipeline.runs.lookup import Lookup
+from pipeline.tracking.store import Client
 from tests.comparison.conftest import Evaluated
 from tests.support.servers import free_port, wait_for
 from tests.support.stores import client_of
@@ -124,7 +125,7 @@ def promoted(evaluated: Evaluated, *args: str, **settings: float) -> int:
 
 
 def champion(evaluated: Evaluated) -> str | None:
-    version = registry.champion(client_of(evaluated.project.folder), "digits")
+    version = registry.champion(Client(f"sqlite:///{evaluated.project.folder}/mlflow.db"), "digits")
     return None if version is None else str(version.run_id)
 
 
@@ -202,7 +203,7 @@ def test_champion_whose_run_is_gone_is_replaced_only_with_force(
         assert promoted(evaluated, evaluated.good, min_accuracy=0.7) == 1
         assert f"the run of the champion, version {version.version} of digits, is gone" in capsys.readouterr().err
     (tmp_path / "champion").rmdir()
-    with pytest.raises(UserError, match=r"has no champion in .* whose run is there"):
+    with pytest.raises(UserError, match=r"has no champion in .* whose run exists"):
         Lookup(evaluated.config).run("champion")
     assert promoted(evaluated, evaluated.good, "--force", min_accuracy=0.7) == 0
     assert champion(evaluated) == evaluated.good
@@ -235,5 +236,5 @@ def test_deleted_model_is_an_error(evaluated: Evaluated) -> None:
     client = client_of(evaluated.project.folder)
     client.delete_logged_model(client.get_run(evaluated.untested).outputs.model_outputs[0].model_id)
     lookup = Lookup(evaluated.config)
-    with pytest.raises(UserError, match=f"run {evaluated.untested}'s model is no longer in sqlite:"):
+    with pytest.raises(UserError, match=f"the model of run {evaluated.untested} is no longer in sqlite:"):
         lookup.model_file(lookup.run_or_model(evaluated.untested))

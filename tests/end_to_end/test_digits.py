@@ -36,6 +36,7 @@ def test_dag_is_the_chain_with_data_dvc(changeable: Project) -> None:
     assert ("compose", "train") in edges
 
 
+@pytest.mark.repro
 def test_training_setting_reruns_compose_train_and_evaluate_only(changeable: Project) -> None:
     """Stages depend on the composed values in params.yaml, not on the files in conf/."""
     changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 0.2")

@@ -209,5 +209,5 @@ def test_page_is_written_if_the_store_refuses_it(
     page = page_of(tmp_path, "early", tmp_path / "run.html")
     assert run.info.run_id in page.text
     stderr = capsys.readouterr().err
-    assert stderr.startswith(f"warning: report.html cannot be kept in run {run.info.run_id}: ")
+    assert stderr.startswith(f"warning: report.html cannot be logged to run {run.info.run_id}: ")
     assert stderr.count("\n") == 1

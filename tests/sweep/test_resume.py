@@ -131,7 +131,7 @@ def test_second_sweep_in_a_folder_overwrites_no_job(changeable: Project) -> None
     assert {path: after[path] for path in before} == before
 
 
-@pytest.mark.parametrize("launcher", ["bank", "joblib"])
+@pytest.mark.parametrize("launcher", ["bank", pytest.param("joblib", marks=pytest.mark.launchers)])
 def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
     """With sweep.on_failure=stop, jobs that wait or train when another job fails are not counted as failures."""
     done = changeable.stage(
