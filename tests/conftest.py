@@ -29,7 +29,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 @pytest.fixture(autouse=True)
 def _environment() -> Iterator[None]:
-    """MLflow writes the store that it is told to use into the environment, where the next test would find it."""
+    """Restore the environment: MLflow writes the address of its store there, and the next test would find it."""
     before = dict(os.environ)
     yield
     os.environ.clear()

@@ -67,6 +67,13 @@ def test_stage_depends_on_its_file_and_on_the_rooms_it_imports(stage: str) -> No
     assert sorted(dep for dep in deps if dep.startswith("pipeline/")) == sorted([*files, *rooms])
 
 
+def test_one_file_reads_hydra_config() -> None:
+    """A job gets its context as an argument: what reads global state cannot run in a bank of jobs."""
+    files = sorted(PIPELINE.rglob("*.py"))
+    readers = [file for file in files if "hydra.core.hydra_config.HydraConfig" in imported_names(file)]
+    assert readers == [PIPELINE / "core/job_context.py"]
+
+
 def test_heavy_packages_stay_in_their_rooms() -> None:
     """Only model/quiet_keras.py imports TensorFlow and Keras. Only tracking/ and runs/ import MLflow."""
     for file in sorted(PIPELINE.rglob("*.py")):

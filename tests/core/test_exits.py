@@ -1,4 +1,4 @@
-"""What ends a stage or a command is told in one line by both alike, with an exit code."""
+"""Stages and commands report a user error in one line, with an exit code."""
 
 import errno
 import os
@@ -25,29 +25,29 @@ def missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fail", "told"),
+    ("fail", "message"),
     [
         (memory, "not enough memory (Unable to allocate 1.00 PiB for an array"),
         (odd_name, "a?b?[31m.png of https://host/: nothing is drawn in it"),
         (missing, "/nowhere/x: No such file or directory: install or restore it"),
     ],
 )
-def test_what_a_user_can_mend_is_one_line_and_a_code(
-    fail: Callable[[], None], told: str, capsys: pytest.CaptureFixture[str]
+def test_user_error_is_one_line_and_an_exit_code(
+    fail: Callable[[], None], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever raises it, and whatever a file is named."""
+    """Whatever raises it, and whatever characters a file name has."""
     with pytest.raises(SystemExit) as ended, exits.exit_on_error(full_errors=False):
         fail()
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: {told}")
-    assert said.count("\n") == 1
+    stderr = capsys.readouterr().err
+    assert stderr.startswith(f"error: {message}")
+    assert stderr.count("\n") == 1
     with pytest.raises((MemoryError, UserError, OSError)), exits.exit_on_error(full_errors=True):
         fail()
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (MemoryError(), "not enough memory (MemoryError): free memory, or train fewer or smaller models at a time"),
         (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "Cannot allocate memory: free memory, or train fewer"),
@@ -55,15 +55,15 @@ def test_what_a_user_can_mend_is_one_line_and_a_code(
     ],
     ids=["Python's", "the system's", "a library's"],
 )
-def test_want_of_memory_is_told_with_what_to_do(error: Exception, told: str) -> None:
-    """In whatever way it shows; an error's own text may be empty."""
-    found = exits.user_message(error, "here")
-    assert found is not None
-    assert told in found.line
-    assert found.code == 2
+def test_missing_memory_is_reported_with_advice(error: Exception, message: str) -> None:
+    """Whichever library reports it. The text of the error may be empty."""
+    reported = exits.user_message(error, "here")
+    assert reported is not None
+    assert message in reported.line
+    assert reported.code == 2
 
 
-def test_what_is_ours_keeps_its_traceback() -> None:
-    """A fault of the program's own is no advice."""
+def test_bug_keeps_its_traceback() -> None:
+    """A line without a traceback would hide where the bug is."""
     with pytest.raises(ZeroDivisionError), exits.exit_on_error(full_errors=False):
         divmod(1, 0)
