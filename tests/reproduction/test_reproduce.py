@@ -19,7 +19,7 @@ RATES = "train.learning_rate=0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8"
 def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which uncommitted code has trained a bank of eight."""
     project = digits.copy(tmp_path_factory.mktemp("reproduce") / "project")
-    project.set("pipeline/training/job.py", "config.seed, self.on_epoch", "new.SEED, self.on_epoch")
+    project.set("pipeline/training/job.py", "config.seed, self._run_on_epoch", "new.SEED, self._run_on_epoch")
     project.set(
         "pipeline/training/job.py", "import keras_file, metrics, softmax", "import keras_file, metrics, new, softmax"
     )
