@@ -52,7 +52,7 @@ class Nodes:
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes that train a bank now."""
         descendants = psutil.Process(self.process).children(recursive=True)
-        return [process for process in descendants if process.cmdline()[:1] == ["ray::_work"]]
+        return [process for process in descendants if process.cmdline()[:1] == ["ray::_run_in_worker"]]
 
 
 @pytest.fixture(scope="module")
