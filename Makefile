@@ -21,7 +21,7 @@ repro: .venv/installed ## Run the pipeline: fetch, prepare, train, evaluate what
 	@dvc repro
 
 # The markers in pyproject.toml say what takes the time.
-SLOW := mnist or postgres or browser or launchers or killed or repro
+SLOW := mnist or postgres or browser or launchers or killed or repro or server
 
 test: .venv/installed-dev ## Run the tests, but for the slow ones
 	@pytest -m 'not ($(SLOW))'

@@ -27,6 +27,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that needs the fixture `server`, itself or through another fixture."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "server" in item.fixturenames:
+            item.add_marker("server")
+
+
 @pytest.fixture(autouse=True)
 def _environment() -> Iterator[None]:
     """Restore the environment: MLflow writes the address of its store there, and the next test would find it."""

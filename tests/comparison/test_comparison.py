@@ -209,6 +209,7 @@ def test_champion_whose_run_is_gone_is_replaced_only_with_force(
     assert champion(evaluated) == evaluated.good
 
 
+@pytest.mark.server
 def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated) -> None:
     """A real `mlflow models serve` on loopback."""
     folder, port = evaluated.project.folder, free_port()

@@ -33,6 +33,7 @@ def artifacts(run: Run) -> Path:
     return Path(run.info.artifact_uri.removeprefix("file://"))
 
 
+@pytest.mark.repro
 def test_run_of_a_bank_is_reproduced_alone_and_identical(swept: Project, tmp_path: Path) -> None:
     """With the run's code, although the project's code has changed since; no worktree is left or removed."""
     run = next(run for run in runs(swept.folder) if run.data.params["train.learning_rate"] == "0.4")
@@ -86,6 +87,7 @@ def test_data_come_from_a_dvc_remote(digits: Project, tmp_path: Path) -> None:
     assert done.stdout.startswith("a DVC remote ['t10k-images-idx3-ubyte', "), done.stderr
 
 
+@pytest.mark.repro
 def test_run_that_cannot_be_reproduced_is_refused(swept: Project, tmp_path: Path) -> None:
     """One line each: a sweep, an unfinished run, a commit that is gone, data that cannot be found."""
     project = Project(shutil.copytree(swept.folder, tmp_path / "project", symlinks=True))

@@ -64,6 +64,7 @@ def test_dvc_temporary_workspace_uses_the_users_own_store(
     assert paths.home() == tmp_path / "project"
 
 
+@pytest.mark.launchers
 def test_processes_that_start_together_create_one_complete_store(tmp_path: Path) -> None:
     """MLflow leaves incomplete tables where several processes create them at once.
 
