@@ -3,6 +3,8 @@
 import importlib.util
 import sys
 
+from pipeline.core import environment
+
 # `dvc repro` runs whichever `python` comes first on PATH: say so when that one lacks the dependencies.
 if importlib.util.find_spec("hydra") is None:
     sys.stderr.write(
@@ -10,3 +12,5 @@ if importlib.util.find_spec("hydra") is None:
         "run `make setup`, then `source .venv/bin/activate`\n"
     )
     sys.exit(2)
+
+environment.clean()

@@ -30,7 +30,7 @@ ROOMS = {
     "training": {"core", "data", "drawing", "model", "tracking"},
     "evaluation": {"core", "data", "drawing", "model"},
     "runs": {"core", "tracking"},
-    "sweep": {"core", "data", "runs", "tracking", "training"},
+    "sweep": {"core", "data", "drawing", "runs", "tracking", "training"},
     "comparison": {"core", "data", "evaluation", "model", "runs"},
     "convex": {"core", "data"},
     "recognition": {"core", "model"},
@@ -80,6 +80,15 @@ def test_heavy_packages_stay_in_their_rooms() -> None:
         packages = {name.split(".")[0] for name in imported_names(file)}
         assert not packages & {"tensorflow", "keras"} or file == PIPELINE / "model/quiet_keras.py", file
         assert "mlflow" not in packages or rooms_of([file]) <= {"tracking", "runs"}, file
+
+
+def test_figures_start_in_the_room_that_drops_the_users_matplotlibrc() -> None:
+    """No other room makes a figure, and each module that imports matplotlib imports `drawing` too."""
+    for file in sorted(PIPELINE.rglob("*.py")):
+        names = [name for name in imported_names(file) if name.split(".")[0] == "matplotlib"]
+        assert not names or "drawing" in rooms_of([file, *direct_imports(file)]), file
+        assert "matplotlib.figure.Figure" not in names or rooms_of([file]) == {"drawing"}, file
+        assert not any(name.startswith("matplotlib.pyplot") for name in names), file
 
 
 def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:

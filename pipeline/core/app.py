@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.core import hydra_errors, signals
+from pipeline.core import hydra_errors, logs, signals
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Config, resolve
 from pipeline.core.errors import Diverged, Stopped, UserError
@@ -63,6 +63,7 @@ def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
     # Without it Hydra prints an error over several lines and exits. With it the exception reaches us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signals.listen()
+    logs.replace_unencodable()
     stage = Stage(task, trains=trains, full_errors=full_errors)
     _check_options()
     with exit_on_error(full_errors=full_errors):

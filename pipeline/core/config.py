@@ -197,6 +197,8 @@ OmegaConf.register_new_resolver("pid", os.getpid, use_cache=True, replace=True)
 def resolve(cfg: DictConfig) -> Config:
     """Convert a composed configuration into dataclasses, and check every value.
 
+    A primary config of the user's own, and config.yaml in a run's .hydra/, need no `- schema`.
+
     Raises:
         UserError: a key is unknown (Hydra lets `+key=value` pass), a value is missing, or a value is outside its
             limits; the message names the key, the value and what is allowed.
@@ -205,6 +207,8 @@ def resolve(cfg: DictConfig) -> Config:
     for key in _composed_keys(cfg):
         if key not in schema:
             raise UserError(unknown_key_message(key))
+    if OmegaConf.get_type(cfg) is not Config:
+        cfg = OmegaConf.merge(OmegaConf.structured(Config), cfg)
     missing = OmegaConf.missing_keys(cfg)
     if missing:
         raise UserError(f"{', '.join(sorted(missing))}: no value in conf/")

@@ -1,8 +1,16 @@
-"""The formatter of log lines."""
+"""The formatter of log lines, and text on terminals that lack some characters."""
 
 import logging
+import sys
+from io import TextIOWrapper
 
 from pipeline.core.text import redact
+
+
+def replace_unencodable() -> None:
+    """Print a question mark in place of a character that the encoding of stdout lacks."""
+    if isinstance(sys.stdout, TextIOWrapper):  # pytest's is not
+        sys.stdout.reconfigure(errors="replace")
 
 
 class Formatter(logging.Formatter):

@@ -1,1 +1,5 @@
 """Canvas and text of figures."""
+
+import matplotlib as mpl
+
+mpl.rcdefaults()  # instead of the user's matplotlibrc

@@ -1,7 +1,7 @@
 """Figures with a fixed layout in inches. A layout engine would draw everything twice."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,27 @@ MAX_ASPECT = 8  # of a drawn image: a longer one is drawn wider, to be visible
 Box = tuple[float, float, float, float]  # left, bottom, width, height
 
 
+def new_figure(
+    width: float, height: float, *, dpi: int = DPI, layout: Literal["none", "constrained"] = "none"
+) -> Figure:
+    """An empty figure, which needs no display: its size in inches, and its pixels per inch."""
+    figure = Figure(figsize=(width, height), dpi=dpi, layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as a PNG file."""
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
 class Canvas:
     """A figure, its size in inches, at 100 pixels an inch, with a title that is shortened to the figure's width."""
 
     def __init__(self, width: float, height: float, title: str) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=DPI)
-        FigureCanvasAgg(self.figure)
+        self.figure = new_figure(width, height)
         # parse_math: the name of a data set may contain dollar signs.
         text = typography.line(title, width - 0.2, TITLE)
         self.figure.text(0.5, 1 - 0.12 / height, text, ha="center", va="top", fontsize=TITLE, parse_math=False)
@@ -46,8 +60,7 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write a PNG file."""
-        with atomic_write(path) as temporary:
-            self.figure.savefig(temporary, format="png")
+        save(self.figure, path)
 
 
 def place(paper: Axes, image: npt.NDArray[Any], box: Box, **colours: Any) -> AxesImage:

@@ -41,7 +41,8 @@ def _hidden(*packages: str) -> Iterator[None]:
             del sys.modules[package]
 
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # overrides ~/.keras
+os.environ["KERAS_HOME"] = os.devnull  # instead of ~/.keras, whose keras.json may set another precision or backend
+os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # At exit, Python's garbage collector would examine all of TensorFlow's objects several times, for a second.
 atexit.register(gc.freeze)

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.core.atomic import atomic_write
-from pipeline.drawing import typography
+from pipeline.drawing import canvas, typography
 
 COLOURS = colormaps["viridis"]
 LAST_COLOUR = 0.88  # beyond it viridis is too light on white
@@ -25,8 +22,7 @@ def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
 
     The axis ends at twice the best error: a run that learned nothing would squeeze the other curves together.
     """
-    figure = Figure(figsize=(9, 4.2), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas.new_figure(9, 4.2, dpi=DPI, layout="constrained")
     axes = figure.subplots()
     for rank, (name, points) in enumerate(curves):
         epochs, errors = zip(*points, strict=True)
@@ -52,5 +48,4 @@ def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
     legend = figure.legend(loc="outside right upper", frameon=False, title="rank: run", **sizes)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png")
+    canvas.save(figure, path)

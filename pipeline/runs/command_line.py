@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from hydra import compose, initialize_config_dir
 
-from pipeline.core import hydra_errors, signals
+from pipeline.core import hydra_errors, logs, signals
 from pipeline.core.config import Config, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.exits import exit_on_error, exit_with_error
@@ -42,6 +42,7 @@ def run_command(main: Callable[[argparse.Namespace, Config], int], parser: Parse
     keep their tracebacks.
     """
     signals.listen()
+    logs.replace_unencodable()
     args = parser.parse_args()
     with exit_on_error(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
         code = main(args, settings(args.set))

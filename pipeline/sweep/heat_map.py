@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from pipeline.core.atomic import atomic_write
+from pipeline.drawing import canvas
 
 COLOURS = "viridis_r"
 MAX_CELLS_WITH_NUMBERS = 200
@@ -22,12 +20,8 @@ Point = tuple[float, int, float]  # learning rate, batch size, validation error 
 def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None:
     """Write a PNG file: for a grid a heat map of the best error in each cell, for a search a scatter plot."""
     rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
-    figure = Figure(
-        figsize=(max(7.0, 2.5 + 0.55 * min(len(rates), 24)), max(3.2, 1.6 + 0.45 * len(sizes))),
-        dpi=100,
-        layout="constrained",
-    )
-    FigureCanvasAgg(figure)
+    width, height = max(7.0, 2.5 + 0.55 * min(len(rates), 24)), max(3.2, 1.6 + 0.45 * len(sizes))
+    figure = canvas.new_figure(width, height, layout="constrained")
     axes = figure.subplots()
     best, worst = (100 * choose(error for _, _, error in points) for choose in (min, max))
     # Colours end at twice the best error: a job that learned nothing would make all others look alike.
@@ -37,8 +31,7 @@ def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None
     axes.set_ylabel("batch size")
     axes.set_title(title, fontsize=11, parse_math=False)
     figure.colorbar(shown, ax=axes, label="validation error (%)", extend="max" if worst > 2 * best else "neither")
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png")
+    canvas.save(figure, path)
 
 
 def _heat_map(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> Any:

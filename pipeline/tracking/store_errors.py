@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
 from requests import HTTPError, RequestException
+from requests.utils import get_environ_proxies, select_proxy
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.core.errors import StoreError
@@ -29,12 +30,18 @@ def store_errors(uri: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = short_reason(error)
         raise StoreError(
-            f"the MLflow store {redact(uri)} cannot be used ({reason}): start it, or choose another one "
+            f"the MLflow store {redact(uri)} cannot be used{_through(uri)} ({reason}): start it, or choose another one "
             "with tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI",
             reason=reason,
             error_code=error.error_code if isinstance(error, MlflowException) else "",
             transient=is_transient(error),
         ) from error
+
+
+def _through(uri: str) -> str:
+    """The proxy between this machine and a server, if there is one: it may be what fails."""
+    proxy = select_proxy(uri, get_environ_proxies(uri)) if uri.startswith("http") else None
+    return redact(f" through the proxy {proxy}") if proxy else ""
 
 
 def is_transient(error: Exception) -> bool:

@@ -119,9 +119,9 @@ def test_unusual_overrides_and_a_closed_pipe_do_not_fail_the_sweep(changeable: P
     A value that is listed twice is trained twice: two runs, two folders, the same bytes.
     """
     overrides = "++train.learning_rate=0.1,0.1 train.epochs=1 'tracking.experiment=a$b_$c'"
-    changeable.run("bash", "-c", f"{sys.executable} -m pipeline.train -m {overrides} | head -1")
+    done = changeable.run("bash", "-c", f"{sys.executable} -m pipeline.train -m {overrides} | head -1")
     (parent,) = parents(changeable.folder, "a$b_$c")
-    assert parent.info.status == "FINISHED"
+    assert parent.info.status == "FINISHED", done.stderr
     assert parent.data.params["space.train.learning_rate"] == "0.1,0.1"
     assert parent.data.metrics["jobs/finished"] == 2
     first, second = (Path(run.data.tags["output_dir"]) for run in runs(changeable.folder, "a$b_$c"))

@@ -46,3 +46,15 @@ def test_error_of_a_read_only_store_names_the_reason(opened: Store) -> None:
     with pytest.raises(StoreError) as raised:
         opened.client.log_batch(run.info.run_id, [Metric("x", 1.0, 1, 1)])
     assert raised.value.reason == "(sqlite3.OperationalError) attempt to write a readonly database"
+
+
+def test_error_of_a_server_behind_a_proxy_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its password. A server on this machine needs no proxy, whatever the shell has set."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://me:secret@127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for url, named in (("http://mlflow.invalid", True), ("http://127.0.0.1:1", False)):
+        with pytest.raises(StoreError) as raised:
+            store.connect(Tracking(url, "x", weight_images_every=0, weight_image_limit=1.0, system_metrics_every=0))
+        assert (" through the proxy http://127.0.0.1:1 (" in str(raised.value)) == named
+        assert "secret" not in str(raised.value)
