@@ -37,7 +37,7 @@ def compose(config: Config) -> None:
     if PARAMS.is_file() and _edited(PARAMS.read_bytes(), values):
         raise UserError(
             f"{PARAMS} was changed by hand or by `dvc exp run -S KEY=VALUE`, but is written from conf/: change conf/, "
-            "as `dvc exp run -S conf/config.yaml:train.learning_rate=0.2` does, and delete params.yaml"
+            "as `dvc exp run -S conf/settings.yaml:train.learning_rate=0.2` does, and delete params.yaml"
         )
     write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
 

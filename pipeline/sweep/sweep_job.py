@@ -105,7 +105,7 @@ def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:
 
 def tracking_section(composed: DictConfig) -> Tracking:
     """Section `tracking` of a composed configuration whose other sections may be refused."""
-    tracking = OmegaConf.to_object(composed.tracking)
+    tracking = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Tracking), composed.tracking))
     assert isinstance(tracking, Tracking)
     return tracking
 

@@ -39,7 +39,7 @@ def test_dag_is_the_chain_with_data_dvc(changeable: Project) -> None:
 @pytest.mark.repro
 def test_training_setting_reruns_compose_train_and_evaluate_only(changeable: Project) -> None:
     """Stages depend on the composed values in params.yaml, not on the files in conf/."""
-    changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 0.2")
+    changeable.set("conf/settings.yaml", "learning_rate: 0.1", "learning_rate: 0.2")
     done = changeable.run("dvc", "repro")
     assert done.returncode == 0, done.stderr
     assert stages_run(done.stdout) == {"compose", "train", "evaluate"}
@@ -93,7 +93,7 @@ def test_metrics_and_plots_are_shown(changeable: Project) -> None:
 @pytest.mark.repro
 def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) -> None:
     """`dvc exp run --temp` deletes its workspace. The run and its artifacts are in the project's store."""
-    done = changeable.run("dvc", "exp", "run", "--temp", "-S", "conf/config.yaml:train.learning_rate=0.2")
+    done = changeable.run("dvc", "exp", "run", "--temp", "-S", "conf/settings.yaml:train.learning_rate=0.2")
     assert done.returncode == 0, done.stderr
     (run,) = runs(changeable.folder)
     assert run.info.run_name == "lr=0.2 batch=64"
@@ -106,7 +106,7 @@ def test_edited_params_yaml_is_refused_and_not_overwritten(changeable: Project) 
     """`-S KEY=VALUE` without a file edits params.yaml. compose must not overwrite the value silently."""
     done = changeable.run("dvc", "exp", "run", "-S", "train.learning_rate=0.2")
     assert done.returncode != 0
-    assert "dvc exp run -S conf/config.yaml:train.learning_rate=0.2" in done.stderr
+    assert "dvc exp run -S conf/settings.yaml:train.learning_rate=0.2" in done.stderr
     assert "learning_rate: 0.2" in (changeable.folder / "params.yaml").read_text()
     (changeable.folder / "params.yaml").unlink()
     assert changeable.run("dvc", "repro").returncode == 0
@@ -130,12 +130,12 @@ def test_project_in_a_folder_with_spaces_and_accents_from_any_folder(digits: Pro
 @pytest.mark.repro
 def test_failing_stage_leaves_no_untracked_outputs(changeable: Project) -> None:
     """DVC removes the outputs of a failed stage from its .gitignore entries. The project's .gitignore covers them."""
-    changeable.set("conf/config.yaml", "learning_rate: 0.1", "learning_rate: 1e38")
+    changeable.set("conf/settings.yaml", "learning_rate: 0.1", "learning_rate: 1e38")
     done = changeable.run("dvc", "repro")
     assert done.returncode != 0
     assert "choose a train.learning_rate below 1e+38" in done.stderr
     changed = {line[3:] for line in changeable.git("status", "--porcelain").splitlines()}
-    assert changed <= {"conf/config.yaml", "dvc.lock", "params.yaml"}
+    assert changed <= {"conf/settings.yaml", "dvc.lock", "params.yaml"}
 
 
 SETTINGS = [
@@ -145,7 +145,7 @@ SETTINGS = [
     ("conf/train/sgd.yaml", "l2: 0 ", "l2: 0.001 ", {"train", "evaluate"}),
     ("conf/train/sgd.yaml", "shuffle: true ", "shuffle: false", {"train", "evaluate"}),
     ("conf/tracking/sqlite.yaml", "weight_images_every: 10 ", "weight_images_every: 0 ", {"train", "evaluate"}),
-    ("conf/config.yaml", "seed: 1 ", "seed: 2 ", {"train", "evaluate"}),
+    ("conf/settings.yaml", "seed: 1\n", "seed: 2\n", {"train", "evaluate"}),
 ]
 
 

@@ -14,7 +14,6 @@ import pytest
 from mlflow.entities import Run
 from PIL import Image
 
-from pipeline.sweep import summary
 from pipeline.tracking import store
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
@@ -107,7 +106,7 @@ def test_printed_command_applies_the_best_settings(swept: Swept, tmp_path: Path)
     project = swept.project.copy(tmp_path / "project")
     applied = project.run(*shlex.split(stdout.splitlines()[-2].strip()))
     assert applied.returncode == 0, applied.stdout + applied.stderr
-    assert "learning_rate: 0.3" in (project.folder / "conf/config.yaml").read_text()
+    assert "learning_rate: 0.3" in (project.folder / "conf/settings.yaml").read_text()
     for name in ("model.keras", "history.csv", "weights.png"):
         expected = (swept.project.folder / best[1] / name).read_bytes()
         assert (project.folder / "models" / name).read_bytes() == expected
@@ -155,18 +154,6 @@ def test_sweep_without_an_artifact_store_fails(changeable: Project) -> None:
     repeated = changeable.stage("train", "-m", *overrides)
     assert repeated.returncode == 0, repeated.stderr
     assert [run.info.status for run in parents(changeable.folder)] == ["FINISHED"]
-
-
-def test_printed_command_edits_the_file_that_decides() -> None:
-    """A key that the experiment preset sets is edited there: the preset overrides conf/train/."""
-    choices = {"experiment": "theano_tutorial", "train": "sgd"}
-    assert summary.apply_commands(["train.learning_rate=0.1", "train.l2=0.1"], choices) == [
-        "dvc exp run -S conf/experiment/theano_tutorial.yaml:train.learning_rate=0.1 -S conf/train/sgd.yaml:l2=0.1"
-    ]
-    assert summary.apply_commands(["data=digits", "train.epochs=3", "tracking.experiment=x"], {"train": "sgd"}) == [
-        "choose in conf/config.yaml, under defaults: data: digits",
-        "dvc exp run -S conf/train/sgd.yaml:epochs=3",
-    ]
 
 
 def test_all_failed_jobs_are_reported_and_the_others_finish(swept: Swept) -> None:
