@@ -1,5 +1,6 @@
 """Run programs as git, DVC and npm, and find in their output why they fail."""
 
+import itertools
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -8,10 +9,10 @@ from pathlib import Path
 from pipeline.core.errors import UserError
 
 # Git and DVC may print warnings before the reason, and advice after it.
-_REASON = re.compile(r"(?:fatal|error|ERROR): (?P<reason>.*)")
+_REASON = re.compile(r"^(?:fatal|error|ERROR): ")
+_NOISE = ("Having any troubles?", "Traceback (most recent call last):")  # what DVC prints below some reasons
 # npm prints codes before the reason, and a stack or advice after it.
 _NPM_REASON = re.compile(r"npm (?:error|ERR!) (?!(?:code|errno|syscall|path|dest) )(?P<reason>.*\S)")
-_SUPPORT = "Having any troubles?"  # DVC's line after an unexpected error
 
 
 class ProgramError(UserError):
@@ -65,13 +66,13 @@ def run(
 
 def reason(stderr: str) -> str:
     """The last message of a program about an error, as one line. Without a known mark it is the last line."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(_SUPPORT)]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for line in lines:
         if match := _NPM_REASON.match(line):
             return match["reason"]
-    matches = [(number, match["reason"]) for number, line in enumerate(lines) if (match := _REASON.match(line))]
-    if not matches:
+    before_noise = list(itertools.takewhile(lambda line: not line.startswith(_NOISE), lines))
+    starts = [number for number, line in enumerate(before_noise) if _REASON.match(line)]
+    if not starts:
         return lines[-1] if lines else ""
-    number, first = matches[-1]
-    sentences = [first, *lines[number + 1 :]]
-    return " ".join(text if text[-1:] in ".:;,?!" else f"{text}." for text in sentences).removesuffix(".")
+    message = [_REASON.sub("", line) for line in before_noise[starts[-1] :]]
+    return " ".join(line if line[-1:] in ".:;,?!" else f"{line}." for line in message).removesuffix(".")

@@ -43,7 +43,7 @@ def checked_out(commit: str, diff: Path | None) -> Iterator["Worktree"]:
             try:
                 git.run("worktree", "add", "--detach", str(top), known)
                 if diff is not None:
-                    git.run("apply", "--whitespace=nowarn", str(diff), folder=top)
+                    git.run("apply", "--whitespace=nowarn", folder=top, stdin=diff.read_bytes())
             except ProgramError as error:
                 raise UserError(f"the run's code cannot be checked out: {error.reason}") from error
             yield Worktree(top / os.fsdecode(prefix.removesuffix(b"\n")), Path(folder))
@@ -80,11 +80,11 @@ class Worktree:
                 environment. No run has written any.
         """
         try:
-            keys = set(yaml.safe_load(settings))
-        except (yaml.YAMLError, TypeError) as error:
-            raise UserError("the run's config.yaml is damaged") from error
-        if keys & {"hydra", "defaults"} or "${" in settings:
-            raise UserError("the run's config.yaml was changed: it has settings of Hydra itself or interpolations")
+            sections = yaml.safe_load(settings)
+        except yaml.YAMLError as error:
+            raise UserError("the run's config.yaml is no YAML: it was changed") from error
+        if not isinstance(sections, dict) or sections.keys() & {"hydra", "defaults"} or "${" in settings:
+            raise UserError("the run's config.yaml was changed: it has more than settings of training")
         path = self.folder / "conf" / "experiment" / f"{PRESET}.yaml"
         # The settings cannot choose another package: Hydra reads no comment below "---".
         path.write_text(f"# @package _global_\n---\n{settings}", encoding="utf-8")

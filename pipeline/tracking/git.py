@@ -8,8 +8,13 @@ from tempfile import TemporaryDirectory
 from pipeline.core import programs
 from pipeline.core.paths import ROOT
 
-# Where a user's settings would start other programs. The commands below read few others.
-SETTINGS = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "submodule.recurse": "false"}
+# Instead of the user's settings that start other programs or make a command fail. Most others are not read below.
+SETTINGS = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "diff.orderFile": os.devnull,
+    "submodule.recurse": "false",
+}
 # Git's variables that do not choose another repository, index or form of output, as those do that Git sets for hooks.
 HARMLESS = ("GIT_CONFIG", "GIT_EXEC_PATH", "GIT_SSH", "GIT_SSL", "GIT_ASKPASS", "GIT_PYTHON", "GIT_DISCOVERY")
 
