@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,7 +98,7 @@ class Worktree:
         if self._pinned() != md5:
             raise UserError(f"the run used data {md5}, and its commit pins {self._pinned()}: its changes were not kept")
         self._share_cache()
-        places = {
+        places: dict[str, Callable[[], object]] = {
             "DVC's cache": lambda: self._dvc("checkout", "data.dvc"),
             "a DVC remote": lambda: self._dvc("pull", "data.dvc"),
             "its source": lambda: self._import(md5),

@@ -150,7 +150,7 @@ def test_data_are_restored_in_a_submodule(digits: Project, tmp_path: Path) -> No
     project = Project(top.folder / "project")
     shutil.copytree(digits.folder / ".dvc/cache", project.folder / ".dvc/cache")
     variables = {"GIT_DIR": str(top.folder / ".git"), "GIT_INDEX_FILE": str(top.folder / ".git/index")}
-    done = project.run(sys.executable, "-c", GET_DATA, **variables)
+    done = project.run(sys.executable, "-c", GET_DATA, cwd=None, **variables)
     assert done.stdout == "DVC's cache\n", done.stderr
 
 

@@ -232,7 +232,7 @@ def test_users_git_settings_and_variables_change_nothing(repository: Project, tm
     for key, value in HOSTILE_SETTINGS.items():
         repository.git("config", key, value.format(outside=tmp_path))
     env = {key: value.format(outside=tmp_path) for key, value in HOSTILE_ENVIRONMENT.items()}
-    done = repository.run(sys.executable, "-c", code, **env)
+    done = repository.run(sys.executable, "-c", code, cwd=None, **env)
     assert done.stdout == expected.stdout, done.stderr
     assert not (tmp_path / "ran").exists()
 
