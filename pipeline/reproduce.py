@@ -4,16 +4,21 @@ python -m pipeline.reproduce RUN
 
 Commit, uncommitted changes, settings and data are those of the run; the installed packages are the present ones. Exit
 code 1: the model is another one.
+
+It asks before it runs other code than this checkout's, unless you made the run on this machine. Without a terminal it
+needs --trust.
 """
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from pipeline.core.atomic import sha256
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import LOCK
-from pipeline.core.progress import line
+from pipeline.core.progress import line, on_terminal
+from pipeline.core.text import printable
 from pipeline.runs import command_line
 
 if TYPE_CHECKING:
@@ -22,11 +27,14 @@ if TYPE_CHECKING:
     from pipeline.runs.lookup import Lookup
     from pipeline.runs.run_info import RunOrModel
 
+MAX_FILES = 3  # that a question lists
+
 
 def arguments() -> command_line.Parser:
     """The command line."""
     parser = command_line.Parser(__doc__ or "", "reproduce")
     parser.add_argument("run", metavar="RUN", help=command_line.RUN)
+    parser.add_argument("--trust", action="store_true", help="run the run's code, whoever made it, and do not ask")
     return parser
 
 
@@ -47,6 +55,8 @@ def main(args: argparse.Namespace, config: Config) -> int:
     commit, md5 = run.tags["git.commit"], run.tags["data.md5"]
     with worktree.checked_out(commit, diff) as tree:
         line(f"commit {commit}{_changes(run, diff)}")
+        if not args.trust and not provenance.is_own(run.tags):
+            _check_trusted(run, tree.foreign_files())
         tree.configure(settings.read_text(encoding="utf-8"))
         line(f"data {md5} from {tree.get_data(md5)}")
         line("training")
@@ -69,7 +79,30 @@ def _check_reproducible(run: "RunOrModel") -> None:
     if run.status != "FINISHED":
         raise UserError(f"run {run.id} is {run.status}: there is no result to reproduce, name a finished run")
     if "git.commit" not in run.tags:
-        raise UserError(f"run {run.id} has no tag git.commit: it was made where there was no Git repository")
+        from pipeline.tracking import provenance
+
+        reason = run.tags.get(provenance.NO_COMMIT, "it was made where Git or a repository was missing")
+        raise UserError(f"run {run.id} has no tag git.commit: {reason}")
+
+
+def _check_trusted(run: "RunOrModel", files: list[str]) -> None:
+    """Ask before somebody's code runs; `files` are those that this checkout does not have with the same content.
+
+    Raises:
+        UserError: the answer is no, or there is no terminal to ask on.
+    """
+    if not files:
+        return
+    more = f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else ""
+    names = ", ".join(files[:MAX_FILES]) + more
+    maker = run.tags.get("mlflow.user", "an unknown user")
+    what = f"run {run.id} of {maker} would run code that is not this checkout's: {names}"
+    if not (sys.stdin.isatty() and on_terminal()):
+        raise UserError(f"{what}; if you trust it, add --trust")
+    sys.stderr.write(f"{printable(what)}. Run it? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise UserError(f"run {run.id} is not reproduced: its code is not trusted")
 
 
 def _changes(run: "RunOrModel", diff: "Path | None") -> str:

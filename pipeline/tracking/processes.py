@@ -45,6 +45,11 @@ def is_running(process: str) -> bool:
     return this_process().split(" ")[:3] == process.split(" ")[:3] and not has_exited(process)
 
 
+def is_of_this_machine(process: str) -> bool:
+    """Whether a process has run on this machine."""
+    return process.partition(" ")[0] == _machine()
+
+
 @functools.cache
 def close_orphans_once(store: Store) -> None:
     """Close orphans, once for all jobs of this process."""

@@ -4,10 +4,13 @@ import dataclasses
 import functools
 import getpass
 import hashlib
+import logging
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import yaml
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
@@ -18,12 +21,16 @@ from pipeline.core.config import Config, config_hash
 from pipeline.core.errors import UserError
 from pipeline.core.job_context import JobContext
 from pipeline.core.paths import DVC_LOCK, DVC_YAML, LOCK, ROOT
+from pipeline.core.programs import ProgramError
 from pipeline.core.text import redact
 from pipeline.tracking import git, processes
 
 FOLDER = "provenance"  # among the artifacts of a run
 DIFF = "git.diff"
+NO_COMMIT = "git.error"  # tag: why there is no git.commit
 MAX_NAME = 250  # characters of a run's name: PostgreSQL takes no more
+
+log = logging.getLogger(__name__)
 
 
 def job_tags(config: Config, context: JobContext, data_md5: str) -> dict[str, str]:
@@ -45,14 +52,33 @@ def job_tags(config: Config, context: JobContext, data_md5: str) -> dict[str, st
 def process_tags(command: str, data_md5: str) -> dict[str, str]:
     """Tags of all runs of this process; first those that MLflow's UI shows."""
     return {
-        MLFLOW_USER: _user(),
+        MLFLOW_USER: user(),
         MLFLOW_SOURCE_NAME: f"pipeline.{command}",
         "data.md5": data_md5,
         "code.hash": code_hash(),
         processes.TAG: processes.this_process(),
         **({"dvc.lock": sha256(DVC_LOCK)} if DVC_LOCK.is_file() else {}),
-        **_git(),
+        **_git().tags,
     }
+
+
+def warn_without_commit() -> None:
+    """Warn where the project is in a Git repository and its runs nevertheless have no commit."""
+    if NO_COMMIT in _git().tags and git.in_repository():
+        log.warning("runs are tracked without their Git commit: %s", _git().tags[NO_COMMIT])
+
+
+def is_own(tags: Mapping[str, str]) -> bool:
+    """Whether this user made the run with these tags, on this machine."""
+    return tags.get(MLFLOW_USER) == user() and processes.is_of_this_machine(tags.get(processes.TAG, ""))
+
+
+def user() -> str:
+    """The name of the user, or the number where there is no name, as in containers."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
 
 
 def config_yaml(config: Config) -> str:
@@ -72,8 +98,8 @@ def _files() -> "TemporaryDirectory[str]":
     folder.mkdir()
     if LOCK.is_file():
         shutil.copyfile(LOCK, folder / LOCK.name)
-    if diff := git.diff():
-        (folder / DIFF).write_bytes(diff)
+    if _git().diff:
+        (folder / DIFF).write_bytes(_git().diff)
     return temporary
 
 
@@ -103,16 +129,15 @@ def run_name(config: Config, context: JobContext) -> str:
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user in a container may have no name
-        return str(os.getuid())
+class _Git(NamedTuple):
+    tags: dict[str, str]
+    diff: bytes
 
 
 @functools.cache  # the code that runs is that of the process's start
-def _git() -> dict[str, str]:
-    commit = git.commit()
-    if commit is None:
-        return {}
-    return {MLFLOW_GIT_COMMIT: commit, "git.commit": commit, "git.dirty": str(git.dirty()).lower()}
+def _git() -> _Git:
+    try:
+        commit, dirty, diff = git.commit(), git.dirty(), git.diff()
+    except ProgramError as error:
+        return _Git({NO_COMMIT: error.reason}, b"")
+    return _Git({MLFLOW_GIT_COMMIT: commit, "git.commit": commit, "git.dirty": str(dirty).lower()}, diff)

