@@ -21,7 +21,7 @@ from pipeline.core.config import Config, resolve
 from pipeline.core.errors import Diverged, Stopped, UserError
 from pipeline.core.exits import exit_on_error, exit_with_error, user_message
 from pipeline.core.job_context import JobContext
-from pipeline.core.paths import CONF, ROOT
+from pipeline.core.paths import CONF, ROOT, expand_home_in_arguments
 from pipeline.core.text import printable, redact
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
     # Without it Hydra prints an error over several lines and exits. With it the exception reaches us.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signals.listen()
+    expand_home_in_arguments()
     stage = Stage(task, trains=trains, full_errors=full_errors)
     _check_options()
     with exit_on_error(full_errors=full_errors):

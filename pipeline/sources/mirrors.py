@@ -19,7 +19,7 @@ from typing import Protocol
 import requests
 
 from pipeline.core.config import File
-from pipeline.core.paths import home
+from pipeline.core.paths import expand_home, home
 from pipeline.core.progress import bytes_bar
 from pipeline.formats import idx
 from pipeline.sources import streams
@@ -49,7 +49,7 @@ def create_source(name: str) -> Source:
         return NpmPackage(name.removeprefix("npm:"))
     if name == "scikit-learn:digits":
         return ScikitLearnDigits()
-    return Folder(home() / Path(name).expanduser())
+    return Folder(home() / expand_home(name))
 
 
 class Mirror:

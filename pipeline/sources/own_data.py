@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from pipeline.core.config import Data
 from pipeline.core.errors import UserError
-from pipeline.core.paths import home
+from pipeline.core.paths import expand_home, home
 from pipeline.core.text import printable
 from pipeline.formats import checks, layouts
 
@@ -24,7 +24,7 @@ def fetch(data: Data, folder: Path) -> None:
         UserError: the data are invalid or cannot be copied. The folder is then unchanged.
     """
     assert data.path is not None
-    source = (home() / Path(data.path).expanduser()).resolve()
+    source = (home() / expand_home(data.path)).resolve()
     layout = layouts.detect(source, data.prefix)
     stored = layout.read()
     sets = checks.validate(stored, data, source)

@@ -17,7 +17,7 @@ from mlflow.utils.uri import is_local_uri
 from pipeline.core.atomic import atomic_write
 from pipeline.core.config import Tracking
 from pipeline.core.errors import UserError
-from pipeline.core.paths import home
+from pipeline.core.paths import expand_home, home
 from pipeline.core.text import redact
 from pipeline.tracking import ENVIRONMENT_URI
 from pipeline.tracking.store_errors import store_errors
@@ -69,7 +69,7 @@ def uri(tracking: Tracking) -> str:
     Raises:
         UserError: MLflow would read the path of a sqlite file as another path.
     """
-    address = ENVIRONMENT_URI or tracking.uri
+    address = expand_home(ENVIRONMENT_URI or tracking.uri)
     path = address.removeprefix(SQLITE)
     if path == address:
         return address
