@@ -129,17 +129,30 @@ def test_unusual_overrides_and_a_closed_pipe_do_not_fail_the_sweep(changeable: P
     assert (first / "model.keras").read_bytes() == (second / "model.keras").read_bytes()
 
 
-def test_sweep_without_an_artifact_store_fails(changeable: Project) -> None:
-    """If artifacts cannot be written, each job and the sweep report one line, and no run stays RUNNING.
+BREAKER = """
+import pathlib
+from hydra.experimental.callback import Callback
+
+class Breaker(Callback):
+    def on_job_start(self, config, **options):
+        artifacts = pathlib.Path("mlartifacts")
+        if not artifacts.exists():
+            artifacts.write_text("in the way")
+"""
+
+
+def test_sweep_that_loses_its_artifact_store_fails(changeable: Project) -> None:
+    """If artifacts cannot be written any more, each job and the sweep report one line, and no run stays RUNNING.
 
     The jobs count as failed although they were trained: their runs are FAILED, and no file `run_id` is written.
     """
     store.connect(tracking(f"sqlite:///{changeable.folder}/mlflow.db"))
     artifacts = changeable.folder / "mlartifacts"
-    artifacts.write_text("in the way")
+    (changeable.folder / "breaker.py").write_text(BREAKER)
+    breaker = "+hydra.callbacks.breaker._target_=breaker.Breaker"
     out = changeable.folder / "out"
     overrides = ("train.learning_rate=0.2,0.3", "train.epochs=1")
-    done = changeable.stage("train", "-m", *overrides, f"hydra.sweep.dir={out}")
+    done = changeable.stage("train", "-m", *overrides, f"hydra.sweep.dir={out}", breaker)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert len(re.findall(r"^error: job [01] failed: .*mlartifacts", done.stderr, re.MULTILINE)) == 2
