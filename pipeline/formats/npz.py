@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from pipeline.core.errors import UserError
 
+Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]
+
 TRAINING, TEST = ("x_train", "y_train"), ("x_test", "y_test")
 VALIDATION = [("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation")]  # one of these pairs
 MAX_BYTES = 1 << 34  # 16 GiB unpacked
@@ -20,9 +22,6 @@ MAX_VALUE = 255
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError,
 )  # fmt: skip
-
-
-Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]
 
 
 class Archive(NamedTuple):
@@ -59,9 +58,10 @@ def read(path: Path) -> Archive:
                     names = ", ".join(map(repr, arrays.files[:6])) or "nothing"
                     raise UserError(f"{path} has no {name}: it needs {needed}; it has {names}")
             return Archive(
-                _set(arrays, TRAINING, path),
-                *(_set(arrays, pairs[0], path) if pairs else None for pairs in (validation, test)),
-                [name for name in arrays.files if name not in expected],
+                training=_set(arrays, TRAINING, path),
+                validation=_set(arrays, validation[0], path) if validation else None,
+                test=_set(arrays, TEST, path) if test else None,
+                unread=[name for name in arrays.files if name not in expected],
             )
     except DAMAGED as error:
         raise UserError(f"{path} is damaged: write it again with numpy.savez") from error

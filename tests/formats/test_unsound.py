@@ -66,7 +66,10 @@ ARCHIVE_FAULTS = {  # the contents of an .npz file, and the message
     "validation floats": (npz(x_val=FLOATS, y_val=LABELS), "x_val holds float64 numbers from 0 to 0.701961"),
     "fewer validation labels": (npz(x_val=IMAGES, y_val=LABELS[1:]), "12 validation images, but 11 labels"),
     "validation label of no class": (npz(x_val=IMAGES, y_val=LABELS + 1), "validation label 3 is not among the 3"),
-    "validation size": (npz(x_val=np.zeros((1, 4, 4), np.uint8), y_val=[0]), "3x5 pixels, validation images 4x4"),
+    "validation size": (
+        npz(x_val=np.zeros((1, 4, 4), np.uint8), y_val=LABELS[:1]),
+        "3x5 pixels, validation images 4x4",
+    ),
 }
 
 
