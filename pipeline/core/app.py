@@ -21,7 +21,7 @@ from pipeline.core.config import Config, resolve
 from pipeline.core.errors import Diverged, Stopped, UserError
 from pipeline.core.exits import exit_on_error, exit_with_error, user_message
 from pipeline.core.job_context import JobContext
-from pipeline.core.paths import CONF, ROOT
+from pipeline.core.paths import CONF, ROOT, expand_home_in_arguments
 from pipeline.core.text import printable, redact
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signals.listen()
     logs.replace_unencodable()
+    expand_home_in_arguments()
     stage = Stage(task, trains=trains, full_errors=full_errors)
     _check_options()
     with exit_on_error(full_errors=full_errors):

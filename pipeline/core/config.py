@@ -46,8 +46,8 @@ def _is_positive(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
-def _is_number_or_share(value: float) -> bool:
-    return value >= 1 if isinstance(value, int) else 0 < value < 1
+def _is_number_or_share(value: float | None) -> bool:
+    return value is None or (value >= 1 if isinstance(value, int) else 0 < value < 1)
 
 
 def _are_class_names(value: list[str] | None) -> bool:
@@ -79,9 +79,14 @@ class Files:
 
 @dataclass
 class Split:
-    """How validation images are taken from the training set, and test images where there is no test set."""
+    """How validation and test images are taken from the training set where the data have no set for them.
 
-    validation: int | float = setting("a number of images, at least 1, or a share between 0 and 1", _is_number_or_share)
+    `validation` null: the data's own validation set, or else a fifth of the training images.
+    """
+
+    validation: int | float | None = setting(
+        "null, a number of images, at least 1, or a share between 0 and 1", _is_number_or_share
+    )
     test: float = setting("a share between 0 and 1", lambda v: 0 < v < 1)
     shuffle: bool = MISSING
     seed: int = seed()

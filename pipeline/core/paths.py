@@ -1,5 +1,8 @@
-"""The paths of the pipeline's files, whatever the working folder."""
+"""The paths of the pipeline's files, whatever the working folder, and the paths that users type."""
 
+import os
+import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +18,10 @@ PREPARED = ROOT / "prepared"
 MODELS = ROOT / "models"
 REPORTS = ROOT / "reports"
 
+# Where a path may begin in an argument, as --show=~/x.png, data.sources=[~/a,~/b] or tracking.uri=sqlite:///~/x.db. At
+# the very start it needs its slash: Hydra deletes KEY with ~KEY.
+_TILDE = re.compile(r"""^~(?=/)|(?:(?<=[=,:\['"])|(?<=sqlite:///))~[\w.-]*(?=[/,\]'"]|$)""")
+
 
 def home() -> Path:
     """The user's checkout, where runs are stored.
@@ -26,3 +33,13 @@ def home() -> Path:
         if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):
             return parent.parents[2]
     return ROOT
+
+
+def expand_home(text: str) -> str:
+    """Replace `~` and `~user` by home folders where paths begin in the text: a path, an argument, or a sqlite URI."""
+    return _TILDE.sub(lambda match: os.path.expanduser(match[0]), text)  # noqa: PTH111 - Path's raises without a home
+
+
+def expand_home_in_arguments() -> None:
+    """Replace `~` in the arguments of this process: a shell does so only where a word begins, and Hydra refuses it."""
+    sys.argv[1:] = map(expand_home, sys.argv[1:])

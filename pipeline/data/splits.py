@@ -9,6 +9,8 @@ from pipeline.data.images import Labels
 
 Rows = npt.NDArray[np.intp]
 
+VALIDATION_SHARE = 0.2  # of the training images, where data.split.validation is null
+
 
 def split(labels: Labels, settings: Split) -> tuple[Rows, Rows]:
     """Return the row numbers of the training and of the validation images.
@@ -19,7 +21,7 @@ def split(labels: Labels, settings: Split) -> tuple[Rows, Rows]:
     Raises:
         UserError: the training set is too small for the validation set.
     """
-    validation = settings.validation
+    validation = VALIDATION_SHARE if settings.validation is None else settings.validation
     number = validation if isinstance(validation, int) else max(1, round(validation * len(labels)))
     if number >= len(labels):
         raise UserError(

@@ -15,9 +15,10 @@ from pipeline.formats.layouts import IdxFiles, Layout, Pair, Stored, published_f
 
 
 class Sets(NamedTuple):
-    """The training set, the test set if there is one, and the class names in the order of the labels."""
+    """The training set, the other sets that the data have, and the class names in the order of the labels."""
 
     training: LabelledImages
+    validation: LabelledImages | None
     test: LabelledImages | None
     classes: list[str]
 
@@ -48,21 +49,23 @@ def validate(stored: Stored, data: Data, path: Path) -> Sets:
     """Return the stored data set with upright images and labels that count from 0.
 
     Raises:
-        UserError: images, labels and classes do not match. The message names `path`.
+        UserError: images, labels, classes and settings do not match. The message names `path`.
     """
-    training, test = stored.training, stored.test
+    training = stored.training
     _check_pair(training, "training", data.first_label, path)
     classes = _class_names(stored, data, path)
     _check_classes(training.labels - data.first_label, classes, data.first_label, path)
-    training_set = _labelled(training, data, len(classes))
-    if test is None:
-        return Sets(training_set, None, classes)
-    _check_pair(test, "test", data.first_label, path)
-    if test.images.shape[1:] != training.images.shape[1:]:
-        raise UserError(f"{path}: training images are {_size(training)} pixels, test images {_size(test)}")
-    if test.labels.max() >= len(classes) + data.first_label:
-        raise UserError(f"{path}: test label {test.labels.max()} is not among the {len(classes)} classes")
-    return Sets(training_set, _labelled(test, data, len(classes)), classes)
+    others = {"validation": stored.validation, "test": stored.test}
+    for name, pair in others.items():
+        if pair is not None:
+            _check_other(pair, name, training, len(classes), data.first_label, path)
+    if stored.validation is not None and data.split.validation is not None:
+        raise UserError(
+            f"{path} has a validation set of its own, so data.split.validation={data.split.validation} is not allowed: "
+            "set data.split.validation=null to use it, or remove it from the data"
+        )
+    validation, test = (None if pair is None else _labelled(pair, data, len(classes)) for pair in others.values())
+    return Sets(_labelled(training, data, len(classes)), validation, test, classes)
 
 
 def _class_names(stored: Stored, data: Data, path: Path) -> list[str]:
@@ -84,6 +87,15 @@ def _check_pair(pair: Pair, name: str, first: int, path: Path) -> None:
         raise UserError(f"{path}: the {name} set is empty")
     if pair.labels.min() < first:
         raise UserError(f"{path}: {name} label {pair.labels.min()} is below data.first_label={first}")
+
+
+def _check_other(pair: Pair, name: str, training: Pair, classes: int, first: int, path: Path) -> None:
+    """Check a validation or test set against the training set."""
+    _check_pair(pair, name, first, path)
+    if pair.images.shape[1:] != training.images.shape[1:]:
+        raise UserError(f"{path}: training images are {_size(training)} pixels, {name} images {_size(pair)}")
+    if pair.labels.max() >= classes + first:
+        raise UserError(f"{path}: {name} label {pair.labels.max()} is not among the {classes} classes")
 
 
 def _check_class_count(classes: int, path: Path) -> None:

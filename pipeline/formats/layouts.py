@@ -2,8 +2,9 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -23,6 +24,12 @@ IDX_NAMES = {
     "t10k-images-idx3-ubyte": re.compile(r"(t10k|test)-images[-.]idx3-ubyte(\.gz)?"),
     "t10k-labels-idx1-ubyte": re.compile(r"(t10k|test)-labels[-.]idx1-ubyte(\.gz)?"),
 }
+VALIDATION_IDX_NAMES = {  # no file of MNIST, so optional
+    "val-images-idx3-ubyte": re.compile(r"(val|valid|validation)-images[-.]idx3-ubyte(\.gz)?"),
+    "val-labels-idx1-ubyte": re.compile(r"(val|valid|validation)-labels[-.]idx1-ubyte(\.gz)?"),
+}
+IDX_FILE = re.compile(r"[^-]*-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
+VALIDATION_FOLDERS = ("val", "valid", "validation")  # of pictures; data/ has the first name
 CLUTTER = ("Thumbs.db", "desktop.ini")  # files that Windows adds to folders of pictures
 
 
@@ -34,11 +41,13 @@ class Pair(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A data set as stored. Some layouts have no test set, and some have the names of the classes."""
+    """A data set as stored. Only the training set is always there. Some layouts have the names of the classes."""
 
     training: Pair
+    validation: Pair | None
     test: Pair | None
     classes: list[str] | None
+    unread: Sequence[str] = ()  # what looks like a further set, and is none of these
 
 
 class Layout(Protocol):
@@ -70,16 +79,25 @@ def detect(path: Path, prefix: str) -> Layout:
         names = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    idx_files = {
-        standard: [name for name in names if _matches(name, prefix, pattern)] for standard, pattern in IDX_NAMES.items()
-    }
+    files, validation_files = (
+        {
+            standard: [name for name in names if _matches(name, prefix, pattern)]
+            for standard, pattern in patterns.items()
+        }
+        for patterns in (IDX_NAMES, VALIDATION_IDX_NAMES)
+    )
+    if any(validation_files.values()):
+        files |= validation_files
     archives = [name for name in names if name.endswith(".npz")]
-    if any(idx_files.values()):
-        return IdxFiles([path / _single(path, prefix + name, matches) for name, matches in idx_files.items()])
+    if any(files.values()):
+        paths = [path / _single(path, prefix + name, matches) for name, matches in files.items()]
+        others = {name for name in names if _matches(name, prefix, IDX_FILE)} - {file.name for file in paths}
+        return IdxFiles(paths, sorted(others))
     if archives:
         return NpzFile(path / _single(path, "the .npz file", archives))
     if (path / "train").is_dir():
-        return PictureFolders(path)
+        validation = [name for name in VALIDATION_FOLDERS if (path / name).is_dir()]
+        return PictureFolders(path, _single(path, "the validation set", validation) if validation else None)
     raise UserError(
         f"{path} holds no data: it must have {prefix}train-images-idx3-ubyte and the three other files, one .npz file, "
         f"or pictures in train/CLASS/; it has {', '.join(names[:5]) or 'nothing'}"
@@ -99,35 +117,41 @@ def _single(path: Path, wanted: str, matches: list[str]) -> str:
 
 @dataclass(frozen=True)
 class IdxFiles:
-    """Four IDX files, plain or gzip-compressed."""
+    """Four IDX files, or six with a validation set, plain or gzip-compressed."""
 
-    paths: list[Path]  # in the order of IDX_NAMES
+    paths: list[Path]  # in the order of IDX_NAMES, and then of VALIDATION_IDX_NAMES
+    unread: Sequence[str] = ()
 
     def read(self) -> Stored:
         """Parse the files."""
-        images, labels, test_images, test_labels = self._arrays()
-        return Stored(Pair(images, labels.astype(np.intp)), Pair(test_images, test_labels.astype(np.intp)), None)
+        arrays = list(self._arrays())
+        pairs = [
+            Pair(*pair) for pair in zip(arrays[::2], (labels.astype(np.intp) for labels in arrays[1::2]), strict=True)
+        ]
+        training, test, *validation = pairs
+        return Stored(training, validation[0] if validation else None, test, None, self.unread)
 
     def copy(self, folder: Path) -> None:
         """Write the files uncompressed under MNIST's names, so that equal data have an equal hash."""
-        for name, array in zip(IDX_NAMES, self._arrays(), strict=True):
+        names = [*IDX_NAMES, *VALIDATION_IDX_NAMES][: len(self.paths)]
+        for name, array in zip(names, self._arrays(), strict=True):
             (folder / name).write_bytes(idx.encode(array))
 
     def _arrays(self) -> Iterator[npt.NDArray[np.uint8]]:
-        return map(idx.read, self.paths, (3, 1, 3, 1))
+        return map(idx.read, self.paths, cycle((3, 1)))
 
 
 @dataclass(frozen=True)
 class NpzFile:
-    """A NumPy archive with x_train and y_train, and optionally x_test and y_test."""
+    """A NumPy archive with x_train and y_train, and optionally x_val, y_val, x_test and y_test."""
 
     path: Path
 
     def read(self) -> Stored:
         """Parse the arrays."""
-        arrays = npz.read(self.path)
-        test = Pair(*arrays[2:]) if len(arrays) > len(Pair._fields) else None
-        return Stored(Pair(*arrays[:2]), test, None)
+        archive = npz.read(self.path)
+        validation, test = (None if pair is None else Pair(*pair) for pair in (archive.validation, archive.test))
+        return Stored(Pair(*archive.training), validation, test, None, archive.unread)
 
     def copy(self, folder: Path) -> None:
         """Copy the file."""
@@ -136,25 +160,36 @@ class NpzFile:
 
 @dataclass(frozen=True)
 class PictureFolders:
-    """Pictures as train/CLASS/NAME, and optionally test/CLASS/NAME."""
+    """Pictures as train/CLASS/NAME, and optionally as test/CLASS/NAME and in a folder for validation."""
 
     folder: Path
+    validation: str | None  # the name of that folder
 
     def read(self) -> Stored:
         """Decode the pictures, sorted by class and file name."""
         classes = _classes(self.folder / "train")
-        training = _pictures(self.folder / "train", classes)
-        test = _pictures(self.folder / "test", classes) if (self.folder / "test").is_dir() else None
-        return Stored(training, test, classes)
+        parts = self._parts()
+        sets = {name: _pictures(self.folder / part, classes) for part, name in parts.items()}
+        others = [entry for entry in self.folder.iterdir() if entry.is_dir() and not _is_clutter(entry)]
+        unread = sorted(entry.name for entry in others if entry.name not in parts)
+        return Stored(sets["train"], sets.get(VALIDATION_FOLDERS[0]), sets.get("test"), classes, unread)
 
     def copy(self, folder: Path) -> None:
         """Copy the pictures unchanged."""
-        for part in ("train", "test"):
-            if (self.folder / part).is_dir():
-                for class_name in _classes(self.folder / part):
-                    (folder / part / class_name).mkdir(parents=True)
-                    for path in _files(self.folder / part / class_name):
-                        shutil.copyfile(path, folder / part / class_name / path.name)
+        for part, name in self._parts().items():
+            for class_name in _classes(self.folder / part):
+                (folder / name / class_name).mkdir(parents=True)
+                for path in _files(self.folder / part / class_name):
+                    shutil.copyfile(path, folder / name / class_name / path.name)
+
+    def _parts(self) -> dict[str, str]:
+        """The folders of the sets, and the names that they have in data/."""
+        parts = {"train": "train"}
+        if self.validation is not None:
+            parts[self.validation] = VALIDATION_FOLDERS[0]
+        if (self.folder / "test").is_dir():
+            parts["test"] = "test"
+        return parts
 
 
 def _classes(folder: Path) -> list[str]:

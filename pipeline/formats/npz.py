@@ -3,15 +3,19 @@
 import lzma
 import zipfile
 import zlib
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import UserError
 
+Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]
+
 TRAINING, TEST = ("x_train", "y_train"), ("x_test", "y_test")
+VALIDATION = [("x_val", "y_val"), ("x_valid", "y_valid"), ("x_validation", "y_validation")]  # one of these pairs
 MAX_BYTES = 1 << 34  # 16 GiB unpacked
 MAX_VALUE = 255
 # Errors of zipfile and NumPy for an archive that is damaged, encrypted or compressed in an unknown way.
@@ -20,8 +24,17 @@ DAMAGED = (
 )  # fmt: skip
 
 
-def read(path: Path) -> list[npt.NDArray[Any]]:
-    """Read images, uint8 (N, height, width), and labels, intp (N,), for training and, if present, for test.
+class Archive(NamedTuple):
+    """Images, uint8 (N, height, width), and labels, intp (N,), of each set, and the names of all other arrays."""
+
+    training: Arrays
+    validation: Arrays | None
+    test: Arrays | None
+    unread: list[str]
+
+
+def read(path: Path) -> Archive:
+    """Read the training set and, if present, the validation and the test set.
 
     Raises:
         UserError: the file is not an archive of such arrays.
@@ -33,22 +46,35 @@ def read(path: Path) -> list[npt.NDArray[Any]]:
             if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
                 raise UserError(f"{path} unpacks to more than {MAX_BYTES >> 30} GiB, the limit")
         with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in TRAINING if name not in arrays]
-            has_test = any(name in arrays for name in TEST)
-            missing += [name for name in TEST if has_test and name not in arrays]
-            if missing:
-                names = ", ".join(map(repr, arrays.files[:6])) or "nothing"
-                raise UserError(f"{path} has no {missing[0]}: it needs {', '.join(TRAINING + TEST)}; it has {names}")
-            parts = (TRAINING, TEST) if has_test else (TRAINING,)
-            return [
-                convert(_array(arrays, name, path), f"{path}: {name}")
-                for images, labels in parts
-                for name, convert in ((images, _images), (labels, _labels))
-            ]
+            validation = [pair for pair in VALIDATION if any(name in arrays for name in pair)]
+            if len(validation) > 1:
+                first, second = (next(name for name in pair if name in arrays) for pair in validation[:2])
+                raise UserError(f"{path} has both {first} and {second}: keep one validation set")
+            test = [TEST] if any(name in arrays for name in TEST) else []
+            expected = [*TRAINING, *chain.from_iterable(validation + test)]
+            for name in expected:
+                if name not in arrays:
+                    needed = ", ".join(expected if test else [*expected, *TEST])
+                    names = ", ".join(map(repr, arrays.files[:6])) or "nothing"
+                    raise UserError(f"{path} has no {name}: it needs {needed}; it has {names}")
+            return Archive(
+                training=_set(arrays, TRAINING, path),
+                validation=_set(arrays, validation[0], path) if validation else None,
+                test=_set(arrays, TEST, path) if test else None,
+                unread=[name for name in arrays.files if name not in expected],
+            )
     except DAMAGED as error:
         raise UserError(f"{path} is damaged: write it again with numpy.savez") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _set(arrays: Any, pair: tuple[str, str], path: Path) -> Arrays:
+    images, labels = pair
+    return (
+        _images(_array(arrays, images, path), f"{path}: {images}"),
+        _labels(_array(arrays, labels, path), f"{path}: {labels}"),
+    )
 
 
 def _array(arrays: Any, name: str, path: Path) -> npt.NDArray[Any]:

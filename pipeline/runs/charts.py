@@ -16,7 +16,7 @@ from pipeline.runs.parent_run import KEY, Parent
 from pipeline.tracking.store import Client, Store
 
 TAG = "mlflow.sharedViewState."
-MAX_AXES = 6  # of settings: a sweep over data sets varies many
+MAX_AXES = 6  # of settings: a sweep over presets varies many
 MAX_RUN_IDS = 450  # that a view lists: with more it would be too long for a tag of MLflow
 CURVES = {"lineSmoothness": 0, "displayPoints": False}  # as measured
 LOOPBACK, PORT = "127.0.0.1", 5001  # where `make ui` serves a sqlite store

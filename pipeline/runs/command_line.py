@@ -12,7 +12,7 @@ from pipeline.core import hydra_errors, logs, signals
 from pipeline.core.config import Config, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.exits import exit_on_error, exit_with_error
-from pipeline.core.paths import CONF
+from pipeline.core.paths import CONF, expand_home_in_arguments
 
 RUN = "a run's id or the beginning of it, its name, `champion`, a model file, or a folder with one, as models"
 
@@ -43,6 +43,7 @@ def run_command(main: Callable[[argparse.Namespace, Config], int], parser: Parse
     """
     signals.listen()
     logs.replace_unencodable()
+    expand_home_in_arguments()
     args = parser.parse_args()
     with exit_on_error(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
         code = main(args, settings(args.set))

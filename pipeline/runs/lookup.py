@@ -20,7 +20,7 @@ from pipeline.tracking import store
 from pipeline.tracking.store_errors import store_errors
 
 RUN_ID = re.compile("[0-9a-f]{1,32}")
-MODEL_FILE = "data/model.keras"  # of a logged model
+MODEL_FILE = "data/model.keras"  # of a logged model: the file that training wrote
 MAX_CANDIDATES = 5  # that an ambiguous word lists
 
 

@@ -19,7 +19,7 @@ import requests
 
 from pipeline.core import programs
 from pipeline.core.config import File
-from pipeline.core.paths import home
+from pipeline.core.paths import expand_home, home
 from pipeline.core.programs import ProgramError
 from pipeline.core.progress import bytes_bar
 from pipeline.formats import idx
@@ -51,7 +51,7 @@ def create_source(name: str) -> Source:
         return NpmPackage(name.removeprefix("npm:"))
     if name == "scikit-learn:digits":
         return ScikitLearnDigits()
-    return Folder(home() / Path(name).expanduser())
+    return Folder(home() / expand_home(name))
 
 
 class Mirror:

@@ -8,10 +8,13 @@ from filelock import FileLock
 
 from pipeline.core.config import Data
 from pipeline.core.errors import UserError
-from pipeline.core.paths import home
+from pipeline.core.paths import expand_home, home
+from pipeline.core.text import printable
 from pipeline.formats import checks, layouts
 
 log = logging.getLogger(__name__)
+
+MAX_NAMES = 5  # that a warning lists
 
 
 def fetch(data: Data, folder: Path) -> None:
@@ -21,9 +24,15 @@ def fetch(data: Data, folder: Path) -> None:
         UserError: the data are invalid or cannot be copied. The folder is then unchanged.
     """
     assert data.path is not None
-    source = (home() / Path(data.path).expanduser()).resolve()
+    source = (home() / expand_home(data.path)).resolve()
     layout = layouts.detect(source, data.prefix)
-    sets = checks.validate(layout.read(), data, source)
+    stored = layout.read()
+    sets = checks.validate(stored, data, source)
+    if stored.unread:
+        names = ", ".join(map(printable, stored.unread[:MAX_NAMES])) + (
+            ", ..." if len(stored.unread) > MAX_NAMES else ""
+        )
+        log.warning("not used, as no name of a training, validation or test set: %s in %s", names, source)
     new = folder.with_name(f".{folder.name}.new")
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         shutil.rmtree(new, ignore_errors=True)  # a killed process may have left it
@@ -36,4 +45,7 @@ def fetch(data: Data, folder: Path) -> None:
             raise UserError(f"{source} cannot be copied to {folder}: {error.strerror}") from error
         finally:
             shutil.rmtree(new, ignore_errors=True)
-    log.info("copied %d training and %d test images from %s", len(sets.training), len(sets.test or ()), source)
+    validation = f", {len(sets.validation)} validation" if sets.validation else ""
+    log.info(
+        "copied %d training%s and %d test images from %s", len(sets.training), validation, len(sets.test or ()), source
+    )

@@ -47,7 +47,8 @@ class FinishedRuns:
     def _read(self, tracking: Tracking) -> "Results":
         from pipeline.tracking import provenance, queries, retry, store
 
-        if not store.has_experiment(tracking):
+        opened = store.find(tracking)
+        if opened is None:
             return {}
-        opened, code_hash = store.connect(tracking), provenance.code_hash()
+        code_hash = provenance.code_hash()
         return retry.call(lambda: queries.finished_runs(opened, self.data_md5, code_hash))

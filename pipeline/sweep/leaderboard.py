@@ -20,7 +20,7 @@ def table(jobs: Sequence[SweepJob]) -> tuple[list[str], list[list[object]]]:
     rows: list[list[object]] = []
     for rank, (job, result) in enumerate(ranked(jobs), 1):
         assert job.config is not None
-        values = dict(flatten(job.config))
+        values = job.values | dict(flatten(job.config))
         scores = [result.valid_error, result.valid_loss, result.epoch]
         run = [result.run_id, result.name, job.reused, result.folder]
         rows.append([rank, *(_cell(values[key]) for key in keys), *scores, *run])

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.core.atomic import atomic_write
 from pipeline.core.errors import UserError
+from pipeline.core.paths import expand_home
 from pipeline.sweep.grid import GridSweeper, by_key, key_names, values
 from pipeline.sweep.sweep import Sweep
 
@@ -48,7 +49,7 @@ class SearchSweeper(GridSweeper):
     ) -> None:
         super().__init__(None, params)
         self.max_batch_size: int = max_batch_size
-        self.trials, self.sampler, self.seed, self.studies = trials, sampler, seed, Path(studies)
+        self.trials, self.sampler, self.seed, self.studies = trials, sampler, seed, Path(expand_home(studies))
         self.halving: dict[str, int] = dict(halving)
 
     def run(self, sweep: Sweep, overrides: list[Override]) -> None:

@@ -20,7 +20,7 @@ from pipeline.core.text import redact
 from pipeline.sweep import leaderboard, summary
 from pipeline.sweep.bank_launcher import BankLauncher
 from pipeline.sweep.finished_runs import FinishedRuns
-from pipeline.sweep.sweep_job import SweepJob, counts, next_number, ranked, settings, tracking_section, varied_keys
+from pipeline.sweep.sweep_job import SweepJob, counts, next_number, ranked, settings, tracking_section, varied_params
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -222,7 +222,7 @@ class Sweep:
         # An earlier run that was reused is no child of this sweep's run: the view lists all runs then.
         listed = any(result.parent != parent.id for result in results)
         run_ids = [result.run_id for result in results] if listed else []
-        charts.save_view(parent, varied_keys(self.jobs), self.config.tracking.weight_images_every, run_ids)
+        charts.save_view(parent, varied_params(self.jobs), self.config.tracking.weight_images_every, run_ids)
 
     def _write(self, parent: "Parent") -> None:
         finished = ranked(self.jobs)

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import job_context
 from pipeline.core.app import JobDiverged
-from pipeline.core.config import Config, Tracking, config_hash, flatten, resolve
+from pipeline.core.config import Config, Tracking, config_hash, flatten, params, resolve
 from pipeline.core.errors import Pruned, Stopped, UserError
 from pipeline.core.text import redact
 
 if TYPE_CHECKING:
     from pipeline.tracking.queries import Result
 
+FIRST_KEYS = ("train.learning_rate", "train.batch_size")
 JOB_NUMBER = re.compile(r"^    num: (\d+)$", re.MULTILINE)  # in the .hydra/hydra.yaml of a job
 
 
@@ -56,6 +57,13 @@ class SweepJob:
             self.composed.hydra.job.env_set.update(variable)
         quoted = {name: QuotedString(value, Quote.single).with_quotes() for name, value in variable.items()}
         return [*self.overrides, *(f"++hydra.job.env_set.{name}={value}" for name, value in quoted.items())]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The values of its overrides by their keys: of a setting as composed, of a group the name of the file."""
+        composed = {} if self.config is None else dict(flatten(self.config))
+        typed = (word.lstrip("+").partition("=") for word in filter_overrides(self.overrides))
+        return {key: composed.get(key, value) for key, _, value in typed}
 
     @property
     def unfinished(self) -> bool:
@@ -117,14 +125,34 @@ def next_number(folder: Path) -> int:
 
 
 def varied_keys(jobs: Sequence[SweepJob]) -> list[str]:
-    """The keys in which the jobs differ, learning rate and batch size first; these two where there are none."""
-    first = ["train.learning_rate", "train.batch_size"]
-    values: dict[str, set[str]] = {}
-    for job in jobs:
-        for key, value in flatten(job.config) if job.config else ():
-            values.setdefault(key, set()).add(str(value))
-    keys = [key for key, seen in values.items() if len(seen) > 1 and not key.startswith(("tracking.", "sweep."))]
-    return sorted(keys, key=lambda key: (key not in first, first.index(key) if key in first else 0)) or first
+    """The keys whose overrides vary: settings, or groups of conf/, as `data`, which stands for all of its settings.
+
+    Learning rate and batch size come first; these two where nothing varies.
+    """
+    return _varied(job.values for job in jobs if job.config is not None) or list(FIRST_KEYS)
+
+
+def varied_params(jobs: Sequence[SweepJob]) -> list[str]:
+    """The MLflow params of the varied keys. Those of a group are its settings that differ; of data only their name."""
+    composed = [params(job.config) for job in jobs if job.config is not None]
+    keys = varied_keys(jobs)
+    known = [key for key in keys if any(key in values for values in composed)]
+    if known == keys:
+        return keys
+    differing = [key for key in _varied(composed) if key == "data.name" or not key.startswith("data.")]
+    return known + [key for key in differing if key not in known] or list(FIRST_KEYS)
+
+
+def _varied(values: Iterable[Mapping[str, object]]) -> list[str]:
+    """The keys with different values, those of FIRST_KEYS first; not those of the store and of the sweep itself."""
+    seen: dict[str, set[str]] = {}
+    for mapping in values:
+        for key, value in mapping.items():
+            seen.setdefault(key, set()).add(str(value))
+    keys = [
+        key for key, different in seen.items() if len(different) > 1 and not key.startswith(("tracking.", "sweep."))
+    ]
+    return sorted(keys, key=lambda key: FIRST_KEYS.index(key) if key in FIRST_KEYS else len(FIRST_KEYS))
 
 
 def counts(jobs: Sequence[SweepJob]) -> dict[str, float]:

@@ -2,9 +2,12 @@
 
 It is what MLflow's own log_model leaves in the store. But log_model needs one store and one run at a time in a process,
 and reads the run's params and, one by one, the history of its metrics from the store.
+
+The folder of a model has two of them: in `data` the file that training wrote, in `served` what MLflow loads.
 """
 
 import functools
+import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -22,11 +25,16 @@ from pipeline.tracking.store import Store
 REQUIREMENTS = [f"{name}=={version(name)}" for name in ("mlflow", "tensorflow", "keras", "numpy")]
 
 
-class SavedModel:
-    """A trained model and its signature, from pixels and probabilities of a few images."""
+DATA, SERVED, FILE = "data", "served", "model.keras"
 
-    def __init__(self, model: Any, pixels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]) -> None:
-        self._model, self._signature = model, infer_signature(pixels, probabilities)
+
+class SavedModel:
+    """A trained model: its file, the model to serve, and its signature, from pixels and probabilities of images."""
+
+    def __init__(
+        self, file: Path, served: Any, pixels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.float32]
+    ) -> None:
+        self._file, self._served, self._signature = file, served, infer_signature(pixels, probabilities)
 
     def save(self, folder: Path) -> None:
         """Save the model in MLflow's format."""
@@ -34,9 +42,16 @@ class SavedModel:
 
         # No input example: MLflow would load the model back to try it, which takes as long as the rest of a run.
         # Not mlflow.tensorflow: it would add the custom objects of the process as a pickle, which is code.
+        about = Model()
         mlflow.keras.save_model(
-            self._model, str(folder), mlflow_model=Model(), signature=self._signature, pip_requirements=REQUIREMENTS
+            self._served, str(folder), mlflow_model=about, signature=self._signature, pip_requirements=REQUIREMENTS
         )
+        (folder / SERVED).mkdir()
+        (folder / DATA / FILE).rename(folder / SERVED / FILE)
+        shutil.copyfile(self._file, folder / DATA / FILE)
+        about.flavors["keras"]["data"] = SERVED
+        about.model_size_bytes += self._file.stat().st_size
+        about.save(str(folder / "MLmodel"))
 
 
 def log(store: Store, run_id: str, params: Mapping[str, str], folder: Path, *, may_repeat: bool) -> str:

@@ -1,9 +1,10 @@
 """The MLflow store: its address, its one-time set-up, and the experiment in it."""
 
 import functools
+import os
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,20 @@ from typing import Any
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from pipeline.core.atomic import atomic_write
 from pipeline.core.config import Tracking
 from pipeline.core.errors import UserError
-from pipeline.core.paths import home
+from pipeline.core.paths import expand_home, home
 from pipeline.core.text import redact
 from pipeline.tracking import ENVIRONMENT_URI
 from pipeline.tracking.store_errors import store_errors
 
 SQLITE = "sqlite:///"
+OTHER_STORE = "choose another store with tracking.uri or MLFLOW_TRACKING_URI, as sqlite:////home/me/mlflow.db"
 MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy reads parameters there, MLflow a character
 
 
@@ -69,7 +72,7 @@ def uri(tracking: Tracking) -> str:
     Raises:
         UserError: MLflow would read the path of a sqlite file as another path.
     """
-    address = ENVIRONMENT_URI or tracking.uri
+    address = expand_home(ENVIRONMENT_URI or tracking.uri)
     path = address.removeprefix(SQLITE)
     if path == address:
         return address
@@ -77,7 +80,7 @@ def uri(tracking: Tracking) -> str:
     if misread := MISREAD.search(file):
         raise UserError(
             f"MLflow cannot keep runs in {file}, because of the {misread[0]} in its path: rename that folder, or "
-            "choose another file with tracking.uri or MLFLOW_TRACKING_URI, as sqlite:////home/me/mlflow.db"
+            f"{OTHER_STORE}"
         )
     return f"{SQLITE}{file}"
 
@@ -95,27 +98,32 @@ def exists(address: str) -> bool:
     return not address.startswith(SQLITE) or path.is_file()
 
 
-def has_experiment(tracking: Tracking) -> bool:
-    """Whether there is a store with the experiment in it. Creates nothing; does not ask a store that is connected.
+def find(tracking: Tracking) -> Store | None:
+    """The store, if it has the experiment. Writes nothing; does not ask a store that is connected.
 
     Raises:
-        UserError: the store cannot be used.
+        UserError: the store cannot be used, or the experiment was deleted.
     """
     address = uri(tracking)
     if (address, tracking.experiment) in _connected:
-        return True
+        return _connected[address, tracking.experiment]
     if not exists(address):
-        return False
-    return open_existing(tracking).get_experiment_by_name(tracking.experiment) is not None
+        return None
+    client = open_existing(tracking)
+    experiment = client.get_experiment_by_name(tracking.experiment)
+    if experiment is None:
+        return None
+    _refuse_deleted(experiment)
+    return Store(client, address, str(experiment.experiment_id))
 
 
 def connect(tracking: Tracking) -> Store:
-    """Open the store, and create its tables and the experiment where they are missing.
+    """Open the store for writing, and create its tables and the experiment where they are missing.
 
     A store that this process has opened is not asked again: it may be away now.
 
     Raises:
-        UserError: the store cannot be opened, or the experiment was deleted.
+        UserError: the store cannot be opened, its files may not be written, or the experiment was deleted.
     """
     address = uri(tracking)
     mlflow.set_tracking_uri(address)
@@ -140,9 +148,13 @@ def open_existing(tracking: Tracking) -> Client:
 
 
 def _connect(address: str, experiment: str) -> Store:
-    with store_errors(address), _locked(address):
-        if not exists(address):
-            _create(Path(address.removeprefix(SQLITE)))
+    path = Path(address.removeprefix(SQLITE)) if address.startswith(SQLITE) else None
+    if path is not None:
+        # The folder, too: sqlite keeps its journal there.
+        _check_writable(path.parent, path, _lock_file(path))
+    with store_errors(address), nullcontext() if path is None else FileLock(_lock_file(path)):
+        if path is not None and not exists(address):
+            _create(path)
         client = Client(address)
         return Store(client, address, _experiment_id(client, experiment))
 
@@ -158,11 +170,7 @@ def _experiment_id(client: Client, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         experiment = client.get_experiment(client.create_experiment(name, _artifact_location(client.uri, name)))
-    if experiment.lifecycle_stage == "deleted":
-        raise UserError(
-            f"MLflow experiment {name!r} was deleted: restore it with `mlflow experiments restore "
-            f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
-        )
+    _refuse_deleted(experiment)
     location = local_file_uri_to_path(experiment.artifact_location)
     is_local = is_local_uri(experiment.artifact_location)
     if not client.uri.startswith(SQLITE) and is_local and not Path(location).is_dir():
@@ -171,12 +179,40 @@ def _experiment_id(client: Client, name: str) -> str:
             f"{location}, a folder that is not on this machine: start it with `mlflow server --serve-artifacts` and "
             "choose another tracking.experiment"
         )
+    if is_local:
+        folder = Path(location)
+        _check_writable(next(parent for parent in (folder, *folder.parents) if parent.exists()))
     return str(experiment.experiment_id)
 
 
-def _locked(address: str) -> AbstractContextManager[object]:
-    """Lock a sqlite file: processes that start together would each create its tables, and leave it half made."""
-    return FileLock(f"{address.removeprefix(SQLITE)}.lock") if address.startswith(SQLITE) else nullcontext()
+def _refuse_deleted(experiment: Experiment) -> None:
+    if experiment.lifecycle_stage == LifecycleStage.DELETED:
+        raise UserError(
+            f"MLflow experiment {experiment.name!r} was deleted: restore it with `mlflow experiments restore "
+            f"-x {experiment.experiment_id}`, or choose another tracking.experiment"
+        )
+
+
+def _check_writable(*paths: Path) -> None:
+    """Check that this user may write the existing ones of these files of the store, the first of which is a folder.
+
+    MLflow would notice it after the training, and would retry for a minute.
+
+    Raises:
+        UserError: this user may not.
+    """
+    for path in paths:
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UserError(
+                f"{path} may not be written, and the MLflow store is there: get the permission, or {OTHER_STORE}"
+            )
+    if paths[0].exists() and not paths[0].is_dir():
+        raise UserError(f"{paths[0]} is no folder, and the MLflow store needs it: move it away, or {OTHER_STORE}")
+
+
+def _lock_file(path: Path) -> Path:
+    """The lock of a sqlite file: processes that start together would each create its tables, and leave it half made."""
+    return path.with_name(f"{path.name}.lock")
 
 
 def _artifact_location(address: str, experiment: str) -> str | None:

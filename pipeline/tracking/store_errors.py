@@ -15,6 +15,7 @@ from pipeline.core.text import redact
 
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # HTTP status codes that may differ a moment later
 AUTOFLUSH = re.compile(r"^\(raised as a result of Query-invoked autoflush.*\n")  # SQLAlchemy's, before the reason
+READ_ONLY = "attempt to write a readonly database"  # sqlite's; MLflow reports it like a database that is locked
 PAGE = re.compile(r"failed with error code (\d{3}) != |too many (\d{3}) error responses")  # without a text of MLflow's
 
 
@@ -46,6 +47,8 @@ def _through(uri: str) -> str:
 
 def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later: the store was not reached, or is overloaded."""
+    if READ_ONLY in str(error):
+        return False
     if isinstance(error, HTTPError):
         return error.response is None or error.response.status_code in TRANSIENT
     if isinstance(error, MlflowException):

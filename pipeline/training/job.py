@@ -12,7 +12,7 @@ from pipeline.core.config import Config, whole_batches
 from pipeline.core.errors import Stopped
 from pipeline.core.job_context import JobContext
 from pipeline.core.progress import on_terminal
-from pipeline.model import keras_file, metrics, softmax
+from pipeline.model import keras_file, metrics, serving, softmax
 from pipeline.model.quiet_keras import keras
 from pipeline.tracking import datasets, upload_queue
 from pipeline.tracking.logged_model import SavedModel
@@ -122,7 +122,9 @@ class TrainingJob:
             "best/valid_error": result.best.error,
             "best/valid_loss": result.best.loss,
         }
-        self.run.log_model(SavedModel(model, valid.pixels[:5], model(valid.pixels[:5]).numpy()), best)
+        served, examples = serving.guarded(model, valid.pixels), valid.pixels[:5]
+        saved = SavedModel(self.folder / "model.keras", served, examples, model(examples).numpy())
+        self.run.log_model(saved, best)
         self.summary = f"{len(result.history)} epochs, best validation error {100 * result.best.error:.6f} %"
         if self.config.train.report_test:
             self._report_test(model)

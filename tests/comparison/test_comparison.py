@@ -211,7 +211,10 @@ def test_champion_whose_run_is_gone_is_replaced_only_with_force(
 
 @pytest.mark.server
 def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated) -> None:
-    """A real `mlflow models serve` on loopback."""
+    """A real `mlflow models serve` on loopback. It refuses pixels from 0 to 1, and standardized ones.
+
+    MLflow casts them to bytes: each would be an empty picture, which has an answer, too.
+    """
     folder, port = evaluated.project.folder, free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/digits@champion"]
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
@@ -221,15 +224,27 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process)
         pixels = np.load(folder / "prepared/test_images.npy").reshape(-1, 64)[:20]
-        answer = requests.post(
-            f"http://127.0.0.1:{port}/invocations", json={"inputs": pixels.tolist()}, timeout=60
-        ).json()
+        url = f"http://127.0.0.1:{port}/invocations"
+        answer = requests.post(url, json={"inputs": pixels.tolist()}, timeout=60).json()
+        scaled = pixels / 255
+        refused = [
+            requests.post(url, json=request, timeout=60)
+            for request in (
+                {"inputs": scaled.tolist()},
+                {"instances": [*pixels.tolist(), scaled[0].tolist()]},
+                {"dataframe_split": {"columns": list(range(64)), "data": scaled.tolist()}},
+                {"inputs": ((pixels - pixels.mean()) / pixels.std()).tolist()},
+            )
+        ]
     finally:
         os.killpg(process.pid, 15)
         process.wait()
     lookup = Lookup(evaluated.config)
     model = keras_file.load(lookup.model_file(lookup.run_or_model(evaluated.good)))
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
+    for response in refused:
+        assert response.status_code == 400
+        assert "pixels_are_0_to_255_and_one_is_above_3" in response.text
 
 
 def test_deleted_model_is_an_error(evaluated: Evaluated) -> None:

@@ -88,7 +88,7 @@ def test_config_hash_covers_what_determines_the_result() -> None:
     assert config_hash(config("seed=2")) != base
 
 
-OPTIONAL = [("data.classes", None), ("data.path", None), ("data.prefix", "")]
+OPTIONAL = [("data.classes", None), ("data.path", None), ("data.prefix", ""), ("data.split.validation", None)]
 
 
 WRONG = {int: ("x", 1.5, -1), float: ("x", math.nan), bool: ("maybe",), str: ([1], ""), list: ("x", [])}

@@ -10,6 +10,7 @@ import pytest
 from pipeline.core.errors import UserError
 from pipeline.data import prepared
 from pipeline.runs import command_line
+from tests.support.own import VALIDATION, npz
 from tests.support.project import Project
 
 
@@ -144,3 +145,21 @@ def test_minibatch_larger_than_the_training_set_is_refused(digits: Project) -> N
     assert done.stderr == (
         "error: train.batch_size=1201 is not allowed: the training set has 1200 images, so it must be at most 1200\n"
     )
+
+
+def test_own_validation_set_validates(changeable: Project) -> None:
+    """No training image validates then. The summary says so; a share of the training images is refused beside it."""
+    shutil.rmtree(changeable.folder / "data")
+    (changeable.folder / "data").mkdir()
+    (changeable.folder / "data/data.npz").write_bytes(npz(x_valid=VALIDATION[0], y_valid=VALIDATION[1]))
+    done = changeable.stage("preprocess", "data=folder", "data.path=own")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "12 training, 7 validation (the data's own validation set) and 6 test images\n"
+    for kind, array in zip(("images", "labels"), VALIDATION, strict=True):
+        np.testing.assert_array_equal(np.load(changeable.folder / f"prepared/valid_{kind}.npy"), array)
+    refused = changeable.stage("preprocess", "data=folder", "data.path=own", "data.split.validation=3")
+    assert refused.returncode == 2
+    assert "data.split.validation=3 is not allowed: set data.split.validation=null to use it" in refused.stderr
+    (changeable.folder / "data/data.npz").write_bytes(npz())
+    done = changeable.stage("preprocess", "data=folder", "data.path=own", "data.split.validation=3")
+    assert done.stdout == "9 training, 3 validation and 6 test images\n"

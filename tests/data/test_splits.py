@@ -31,6 +31,13 @@ def test_validation_size_is_a_fraction_or_a_number() -> None:
         assert (len(train), len(valid)) == (540, 60)
 
 
+def test_without_a_size_a_fifth_validates() -> None:
+    """Where data.split.validation is null, and the data have no validation set."""
+    for shuffle in (False, True):
+        pair = [split(LABELS, Split(validation=size, shuffle=shuffle, seed=1)) for size in (None, 0.2)]
+        np.testing.assert_array_equal(pair[0][1], pair[1][1])
+
+
 def test_held_out_test_set_is_stratified() -> None:
     """If the data have no test set, a part of the training images becomes one."""
     rest, test = hold_out(LABELS, Split(test=0.2, seed=1))

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def own(tmp_path: Path) -> Path:
 def test_pipeline_runs_on_a_folder_of_pictures_and_back_on_digits(own: Path, changeable: Project) -> None:
     """`dvc repro` uses the pictures' shape and class names. An unreadable picture is refused and changes nothing.
 
-    With conf/ restored, `dvc repro` restores the former data set.
+    A validation set that is added validates. With conf/ restored, `dvc repro` restores the former data set.
     """
     changeable.set("conf/config.yaml", "- data: digits ", "- data: folder ")
     changeable.set("conf/data/folder.yaml", "path: ???", f"path: '{own}'")
@@ -63,10 +64,20 @@ def test_pipeline_runs_on_a_folder_of_pictures_and_back_on_digits(own: Path, cha
     assert "x.png: this is not a picture" in refused.stderr
     assert changeable.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
 
+    (own / "train" / NAMES[0] / "x.png").unlink()
+    for name in NAMES:
+        shutil.copytree(own / "train" / name, own / "valid" / name)
+    again = changeable.run("dvc", "repro", "--single-item", "--force", "fetch")
+    assert "copied 40 training, 40 validation and 0 test images" in again.stdout
+    again = changeable.run("dvc", "repro", "preprocess")
+    assert "32 training, 40 validation (the data's own validation set) and 8 test images" in again.stdout
+    assert sorted(path.name for path in (changeable.folder / "data").iterdir()) == ["train", "val"]
+
     changeable.git("checkout", "-q", "conf")
     restored = changeable.run("dvc", "repro", "preprocess")
     assert restored.returncode == 0, restored.stderr
     assert changeable.git("diff", "data.dvc") == ""
+    assert len(list((changeable.folder / "data").iterdir())) == 4
 
 
 @pytest.mark.mnist

@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.core.errors import UserError
 from pipeline.formats import idx
 from pipeline.sources import own_data
-from tests.support.own import IMAGES, LABELS, TEST, data, npz, write_idx, write_pictures
+from tests.support.own import IMAGES, LABELS, TEST, VALIDATION, data, npz, write_idx, write_pictures
 
 
 def in_lzma(archive: bytes) -> bytes:
@@ -58,6 +58,18 @@ ARCHIVE_FAULTS = {  # the contents of an .npz file, and the message
     "huge label": (npz(y_train=np.array([0, 2**63 - 1] * 6)), f"has {2**63} classes: a model needs 2 to 1000"),
     "damaged LZMA data": (in_lzma(npz()).replace(b"]\x00\x00\x80\x00", b"\xff" * 5, 1), "is damaged"),
     "negative label": (npz(y_train=LABELS.astype(int) - 1), "training label -1 is below data.first_label=0"),
+    "no validation labels": (
+        npz(x_val=IMAGES),
+        "has no y_val: it needs x_train, y_train, x_val, y_val, x_test, y_test",
+    ),
+    "two validation sets": (npz(x_val=IMAGES, y_valid=LABELS), "has both x_val and y_valid: keep one"),
+    "validation floats": (npz(x_val=FLOATS, y_val=LABELS), "x_val holds float64 numbers from 0 to 0.701961"),
+    "fewer validation labels": (npz(x_val=IMAGES, y_val=LABELS[1:]), "12 validation images, but 11 labels"),
+    "validation label of no class": (npz(x_val=IMAGES, y_val=LABELS + 1), "validation label 3 is not among the 3"),
+    "validation size": (
+        npz(x_val=np.zeros((1, 4, 4), np.uint8), y_val=LABELS[:1]),
+        "3x5 pixels, validation images 4x4",
+    ),
 }
 
 
@@ -131,7 +143,14 @@ def remove_all(folder: Path) -> str:
     return "holds no data: it must have train-images-idx3-ubyte and the three other files"
 
 
-@pytest.mark.parametrize("damage", [replace_file_by_folder, remove_file, duplicate_file, remove_all])
+def add_half_of_a_validation_set(folder: Path) -> str:
+    (folder / "valid-images-idx3-ubyte").write_bytes(idx.encode(VALIDATION[0]))
+    return "val-labels-idx1-ubyte is not there"
+
+
+@pytest.mark.parametrize(
+    "damage", [replace_file_by_folder, remove_file, duplicate_file, remove_all, add_half_of_a_validation_set]
+)
 def test_incomplete_folder_is_refused(damage: Callable[[Path], str], tmp_path: Path) -> None:
     """The message names the missing or duplicate file."""
     folder = write_idx(tmp_path / "own")
@@ -170,6 +189,14 @@ PICTURE_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "one class": (keep_one_class, "has one class"),
     "no class": (remove_classes, "train has no classes"),
     "folder in a class": (lambda own: (own / "train/9/more").mkdir(), "more: this is a folder"),
+    "validation class": (
+        lambda own: shutil.copytree(own / "train/9", own / "val/7"),
+        "val/7 is a class without training pictures",
+    ),
+    "two validation sets": (
+        lambda own: [shutil.copytree(own / "train", own / name) for name in ("val", "valid")],
+        "the validation set is both val and valid: keep one",
+    ),
     "unprintable class": (lambda own: (own / "train/a\nb").mkdir(), "a class 'a\\nb', whose name is not printable"),
 }
 

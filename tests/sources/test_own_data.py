@@ -1,6 +1,7 @@
 """User data are read in every layout, and copied to downloads/."""
 
 import gzip
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.core.config import Split
 from pipeline.core.errors import UserError
 from pipeline.formats import checks, idx, pictures
 from pipeline.sources import own_data
-from tests.support.own import IMAGES, LABELS, TEST, data, npz, write_idx, write_pictures
+from tests.support.own import IMAGES, LABELS, TEST, VALIDATION, data, npz, write_idx, write_pictures
 
 
 def fetched(path: Path, folder: Path, **settings: Any) -> checks.Sets:
@@ -120,3 +122,72 @@ def test_single_pixel_is_a_valid_image(tmp_path: Path) -> None:
         Image.new("L", (1, 1), 255 * number).save(tmp_path / "own/train" / name / "a.png")
     sets = fetched(tmp_path / "own", tmp_path)
     assert sets.training.images.tolist() == [[[0]], [[255]]]
+
+
+def write_validation_idx(folder: Path, name: str) -> Path:
+    write_idx(folder, "{}-idx{}-ubyte.gz", gzip.compress)
+    for kind, array in zip(("images", "labels"), VALIDATION, strict=True):
+        (folder / f"{name}-{kind}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(idx.encode(array)))
+    return folder
+
+
+def write_validation_npz(folder: Path, name: str) -> Path:
+    folder.mkdir()
+    arrays = {f"x_{name}": VALIDATION[0], f"y_{name}": VALIDATION[1]}
+    (folder / "own.npz").write_bytes(npz(**arrays))
+    return folder
+
+
+def write_validation_pictures(folder: Path, name: str) -> Path:
+    write_pictures(folder, "train", "test")
+    for number, (image, label) in enumerate(zip(*VALIDATION, strict=True)):
+        path = folder / name / ("2", "9", "10")[label] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder
+
+
+WRITERS = [write_validation_idx, write_validation_npz, write_validation_pictures]
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+@pytest.mark.parametrize("write", WRITERS)
+def test_validation_set_is_read(
+    write: Callable[[Path, str], Path], name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its usual names, in every layout. The message counts it, and the copies have one name."""
+    with caplog.at_level("INFO"):
+        sets = fetched(write(tmp_path / "own", name), tmp_path)
+    assert sets.validation is not None
+    order = np.argsort(VALIDATION[1], kind="stable") if write is write_validation_pictures else slice(None)
+    np.testing.assert_array_equal(sets.validation.images, VALIDATION[0][order])
+    np.testing.assert_array_equal(sets.validation.labels, VALIDATION[1][order])
+    assert "copied 12 training, 7 validation and " in caplog.text
+    assert "not used" not in caplog.text
+    if write is not write_validation_npz:
+        copies = {path.name for path in (tmp_path / "downloads").iterdir()}
+        assert copies >= ({"val"} if write is write_validation_pictures else {"val-images-idx3-ubyte"})
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_share_beside_a_validation_set_is_refused(write: Callable[[Path, str], Path], tmp_path: Path) -> None:
+    """Both cannot validate. The message names the data, the setting, and what to do."""
+    folder = write(tmp_path / "own", "val")
+    split = Split(validation=0.2, test=0.2, shuffle=True, seed=1)
+    expected = r"/own.* has a validation set .*data\.split\.validation=0\.2 is not allowed: set .*=null to use it, or"
+    with pytest.raises(UserError, match=expected):
+        own_data.fetch(data(folder, split=split), tmp_path / "downloads")
+    own_data.fetch(data(folder), tmp_path / "downloads")
+    with pytest.raises(UserError, match=r"data\.split\.validation=0\.2 is not allowed"):
+        checks.read(data(folder, split=split), tmp_path / "downloads")
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_set_of_an_unknown_name_is_reported(
+    write: Callable[[Path, str], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not used, and a validation set of another name would be missed without notice."""
+    assert fetched(write(tmp_path / "own", "dev"), tmp_path).validation is None
+    assert re.search(
+        r"not used, as no name of a .* set: (dev|x_dev, y_dev|dev-images-\S+, dev-labels-\S+) in", caplog.text
+    )

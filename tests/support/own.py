@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.core.config import Data
+from pipeline.core.config import Data, Split
 from pipeline.formats import idx
 
 IMAGES = np.arange(12 * 3 * 5, dtype=np.uint8).reshape(12, 3, 5)
 LABELS = np.array([0, 1, 2] * 4, np.uint8)
 TEST = IMAGES[:6][::-1], LABELS[:6][::-1]
+VALIDATION = IMAGES[2:9], LABELS[2:9]
 
 
 def data(path: Path, **settings: Any) -> Data:
     """Return the configuration of data=folder, with changed settings."""
-    plain = Data("own", [], None, str(path), prefix="", transposed=False, first_label=0, classes=None)
+    split = Split(validation=None, test=0.2, shuffle=True, seed=1)
+    plain = Data("own", [], None, str(path), prefix="", transposed=False, first_label=0, classes=None, split=split)
     return dataclasses.replace(plain, **settings)
 
 

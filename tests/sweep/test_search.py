@@ -6,6 +6,7 @@ import optuna
 import pytest
 from mlflow.entities import Run
 
+from tests.support.artifacts import lose_artifacts
 from tests.support.project import Project
 from tests.support.stores import parents, runs
 
@@ -93,11 +94,9 @@ def finished_metrics(project: Project) -> dict[tuple[float, int], dict[str, floa
 
 def test_failed_trials_are_repeated(changeable: Project) -> None:
     """Trials that failed during an outage do not count. A value on the command line replaces its interval."""
-    artifacts = changeable.folder / "mlartifacts"
-    artifacts.write_text("in the way")
     overrides = ("+sweep=search", "train.batch_size=48", "hydra.sweeper.trials=2", "train.epochs=1")
-    assert changeable.stage("train", *overrides).returncode == 1
-    artifacts.unlink()
+    assert changeable.stage("train", *overrides, lose_artifacts(changeable)).returncode == 1
+    (changeable.folder / "mlartifacts").unlink()
     done = changeable.stage("train", *overrides)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 jobs finished" in done.stdout

@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from PIL import Image
 
 from pipeline.tracking import store
+from tests.support.artifacts import lose_artifacts
 from tests.support.project import Project
 from tests.support.stores import client_of, parents, runs
 from tests.support.waiting import until
@@ -128,17 +129,16 @@ def test_unusual_overrides_and_a_closed_pipe_do_not_fail_the_sweep(changeable: P
     assert (first / "model.keras").read_bytes() == (second / "model.keras").read_bytes()
 
 
-def test_sweep_without_an_artifact_store_fails(changeable: Project) -> None:
-    """If artifacts cannot be written, each job and the sweep report one line, and no run stays RUNNING.
+def test_sweep_that_loses_its_artifact_store_fails(changeable: Project) -> None:
+    """If artifacts cannot be written any more, each job and the sweep report one line, and no run stays RUNNING.
 
     The jobs count as failed although they were trained: their runs are FAILED, and no file `run_id` is written.
     """
     store.connect(tracking(f"sqlite:///{changeable.folder}/mlflow.db"))
     artifacts = changeable.folder / "mlartifacts"
-    artifacts.write_text("in the way")
     out = changeable.folder / "out"
     overrides = ("train.learning_rate=0.2,0.3", "train.epochs=1")
-    done = changeable.stage("train", "-m", *overrides, f"hydra.sweep.dir={out}")
+    done = changeable.stage("train", "-m", *overrides, f"hydra.sweep.dir={out}", lose_artifacts(changeable))
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert len(re.findall(r"^error: job [01] failed: .*mlartifacts", done.stderr, re.MULTILINE)) == 2
@@ -221,3 +221,22 @@ def statuses(project: Project) -> list[str]:
     if not list(project.folder.glob("outputs/sweep/*/2_*/train.log")):
         return []  # the store may not exist yet
     return sorted(run.info.status for run in runs(project.folder) if "valid/error" in run.data.metrics)
+
+
+def test_sweep_over_data_sets_names_them_shortly(changeable: Project) -> None:
+    """Not by each of their settings. Jobs of data that are not in prepared/ fail. The sweep is where conf/ says."""
+    done = changeable.stage("train", "-m", "data=digits,mnist", "train.epochs=1")
+    assert done.returncode == 1
+    assert "failed: data=mnist train.epochs=1: " in done.stdout
+    header, row = (line for line in done.stdout.splitlines() if re.match(r" ( |1) +(data|digits) ", line))
+    assert header.split() == ["data", "validation", "error", "loss", "epoch", "run"]
+    assert len(row) < 100
+    (parent,) = parents(changeable.folder)
+    table = client_of(changeable.folder).download_artifacts(parent.info.run_id, "leaderboard.json")
+    assert json.loads(Path(table).read_text())["columns"][:3] == ["rank", "data", "best/valid_error"]
+    (view,) = [
+        json.loads(value)
+        for key, value in client_of(changeable.folder).get_experiment(parent.info.experiment_id).tags.items()
+        if key.endswith(parent.info.run_id)
+    ]
+    assert view["compareRunCharts"][0]["selectedParams"] == ["data.name"]

@@ -11,7 +11,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
 
-from pipeline.model import softmax
+from pipeline.model import keras_file, softmax
 from pipeline.tracking import processes, store
 from pipeline.tracking.logged_model import REQUIREMENTS, SavedModel
 from pipeline.tracking.operations import CreateRun
@@ -33,7 +33,8 @@ def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store, tmp_
     pixels = np.arange(128, dtype=np.uint8).reshape(2, 64)
     probabilities = model(pixels).numpy()
     ours = Run(opened, tmp_path, CreateRun(opened.uri, "digits", processes.this_process(), "ours", 0, {}, PARAMS))
-    ours.log_model(SavedModel(model, pixels, probabilities), FIGURES)
+    keras_file.save(model, tmp_path / "model.keras")
+    ours.log_model(SavedModel(tmp_path / "model.keras", model, pixels, probabilities), FIGURES)
     ours.close()
     ours.wait()
     created = [ours.id, opened.client.create_run(opened.experiment_id).info.run_id]
@@ -43,6 +44,10 @@ def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store, tmp_
         signature = infer_signature(pixels, probabilities)
         mlflow.keras.log_model(model, name="model", signature=signature, pip_requirements=REQUIREMENTS)
     own, theirs = (described(opened.client, run_id) for run_id in created)
+    assert own["MLmodel"]["flavors"]["keras"].pop("data") == "served"
+    assert theirs["MLmodel"]["flavors"]["keras"].pop("data") == "data"
+    assert own["MLmodel"].pop("model_size_bytes") > theirs["MLmodel"].pop("model_size_bytes")
+    theirs["files"].add("served/model.keras")
     assert own == theirs
     assert own["files"] == {
         "MLmodel",
@@ -51,6 +56,7 @@ def test_logged_model_is_as_mlflow_itself_would_log_it(opened: store.Store, tmp_
         "data/model.keras",
         "python_env.yaml",
         "requirements.txt",
+        "served/model.keras",
     }, "a pickle would run code where it is read"
     loaded = mlflow.keras.load_model(f"runs:/{created[0]}/model")
     np.testing.assert_array_equal(loaded.predict(pixels, verbose=0), model.predict(pixels, verbose=0))

@@ -18,6 +18,8 @@ from pipeline.sweep.finished_runs import FinishedRuns
 from pipeline.sweep.sweep_job import SweepJob
 from pipeline.tracking import store
 from tests.support import whole_run
+from tests.support.permissions import obeying_permissions
+from tests.support.project import Project
 from tests.support.stores import client_of, runs
 from tests.support.waiting import until
 
@@ -138,13 +140,13 @@ def test_error_of_an_older_store_has_the_command_that_upgrades_it(tmp_path: Path
         store.connect(tracking(f"sqlite:///{other}"))
 
 
-def test_has_experiment_creates_nothing(tmp_path: Path) -> None:
+def test_find_creates_nothing(tmp_path: Path) -> None:
     """A dry run of a sweep calls it."""
     where = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    assert not store.has_experiment(tracking(where))
+    assert store.find(tracking(where)) is None
     assert not (tmp_path / "mlflow.db").exists()
-    store.connect(tracking(where))
-    assert store.has_experiment(tracking(where))
+    opened = store.connect(tracking(where))
+    assert store.find(tracking(where)) == opened
     config = command_line.settings([f"tracking.uri={where}", "tracking.experiment=other"])
     assert FinishedRuns("").claim(SweepJob([], config, DictConfig({})), parent="") is None
     assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits"}
@@ -165,3 +167,44 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be used"):
         store.connect(tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     assert (tmp_path / "mlflow.db").read_text().startswith("my notes")
+
+
+@pytest.mark.parametrize("path", ["mlflow.db", "mlflow.db.lock", ".", "mlartifacts/digits"])
+@pytest.mark.launchers
+def test_store_that_may_not_be_written_is_reported_before_training(path: str, changeable: Project) -> None:
+    """The database, its lock, its folder, or the artifacts: one line, and no output folder has a model.
+
+    A run and a sweep are refused. A dry run writes nothing, and works.
+    """
+    store.connect(tracking(f"sqlite:///{changeable.folder}/mlflow.db"))
+    location = changeable.folder / "mlartifacts/digits"
+    location.mkdir(parents=True)
+    denied = changeable.folder / path
+    words = [sys.executable, "-m", "pipeline.train", "train.epochs=1"]
+    sweep = ["hydra.mode=MULTIRUN", "train.l2=0,0.1"]
+    mode = denied.stat().st_mode
+    denied.chmod(mode & ~0o222)
+    try:
+        for command in (words, [*words, *sweep]):
+            done = changeable.run(*obeying_permissions([*command, f"hydra.run.dir={changeable.folder}/outputs/run"]))
+            assert done.returncode == 2, done.stderr
+            assert done.stderr.startswith(
+                f"error: {denied.resolve()} may not be written, and the MLflow store is there: "
+            )
+            assert done.stderr.count("\n") == 1
+            assert "epoch 1" not in done.stdout
+        dry = changeable.run(*obeying_permissions([*words, *sweep, "sweep.dry_run=true"]))
+        assert dry.returncode == 0, dry.stderr
+    finally:
+        denied.chmod(mode)
+    assert not list(changeable.folder.glob("outputs/**/model.keras"))
+    assert runs(changeable.folder) == []
+
+
+def test_file_in_place_of_the_artifacts_is_reported(tmp_path: Path) -> None:
+    """It would be noticed after the training, when everything is uploaded."""
+    where = tracking(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client_of(tmp_path).create_experiment(where.experiment, (tmp_path / "mlartifacts/digits").as_uri())
+    (tmp_path / "mlartifacts").write_text("in the way")
+    with pytest.raises(UserError, match="mlartifacts is no folder, and the MLflow store needs it: move it away"):
+        store.connect(where)

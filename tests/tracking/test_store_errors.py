@@ -46,6 +46,7 @@ def test_error_of_a_read_only_store_names_the_reason(opened: Store) -> None:
     with pytest.raises(StoreError) as raised:
         opened.client.log_batch(run.info.run_id, [Metric("x", 1.0, 1, 1)])
     assert raised.value.reason == "(sqlite3.OperationalError) attempt to write a readonly database"
+    assert not raised.value.transient, "a retry would fail, too"
 
 
 def test_error_of_a_server_behind_a_proxy_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
