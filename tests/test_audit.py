@@ -49,7 +49,7 @@ def test_vulnerability_fails_the_check_and_a_missing_network_does_not(database: 
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     vulnerable, unreachable = (
         subprocess.run(
-            ["make", "--silent", "--assume-old", ".venv/installed-dev", "audit"],
+            ["make", "--silent", "--assume-old", "setup-dev", "audit"],
             cwd=tmp_path,
             env={**os.environ, "PATH": path, "PIP_AUDIT_OSV_URL": address},
             capture_output=True,
