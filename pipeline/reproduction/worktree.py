@@ -50,7 +50,8 @@ class Worktree:
         self.model = scratch / "model"
         store = f"sqlite:///{scratch / 'mlflow.db'}"
         env = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "SWEEP_"))}
-        self._env = {**env, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": store}
+        cache = str(scratch / "site_cache")  # DVC's default is a folder that every user may write
+        self._env = {**env, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": store, "DVC_SITE_CACHE_DIR": cache}
 
     def configure(self, settings: str) -> None:
         """Write the settings, as YAML, to a preset that overrides everything else in conf/."""
