@@ -187,11 +187,11 @@ def test_site_cache_is_in_the_project(before: str, configured: Project) -> None:
     """Where nobody else may write. What else is in the file stays."""
     config = configured.folder / ".dvc/config.local"
     if before:
-        config.write_text(f"['remote \"store\"']\n    url = /store # there\n{before}")
+        config.write_text(f"['remote \"store\"']\n    url = /store\n{before}")
     assert setup(configured) == (0, "")
     lines = config.read_text().splitlines()
     assert f"    site_cache_dir = {configured.folder}/.dvc/tmp/site_cache" in lines
-    assert not before or {"['remote \"store\"']", "    url = /store # there"} < set(lines)
+    assert not before or {"['remote \"store\"']", "    url = /store"} < set(lines)
     written = config.stat().st_mtime_ns
     assert setup(configured) == (0, "")
     assert config.stat().st_mtime_ns == written
