@@ -8,6 +8,7 @@ import sys
 from pipeline.core.docstrings import docstring
 from pipeline.core.paths import ROOT
 
+HIDDEN = ("__init__", "__main__", "pipeline")
 STAGES = ("compose", "fetch", "preprocess", "train", "evaluate")
 
 
@@ -19,7 +20,7 @@ def main(arguments: list[str]) -> int:
             "started as `python -m pipeline.COMMAND`\n"
         )
         return 2
-    modules = sorted(path.stem for path in (ROOT / "pipeline").glob("*.py") if not path.stem.startswith("_"))
+    modules = sorted(path.stem for path in (ROOT / "pipeline").glob("*.py") if path.stem not in HIDDEN)
     others = [name for name in modules if name not in STAGES]
     sys.stdout.write(
         f"Stages, which `dvc repro` runs in this order:\n{_list(STAGES)}\nOther commands:\n{_list(others)}\n"

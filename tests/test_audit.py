@@ -13,20 +13,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = "".join(f"{package}==1.0 --hash=sha256:{64 * '0'}\n" for package in ("sound", "broken"))
+LOCK = "".join(f"{package}==1.0 --hash=sha256:{64 * '0'}\n" for package in ("sound", "broken", "diskcache"))
 
 
 class Database(BaseHTTPRequestHandler):
-    """It has one vulnerability, whose summary reads like a network error."""
+    """It has a vulnerability, whose summary reads like a network error, and one that the Makefile accepts."""
 
     def do_POST(self) -> None:
         """Answer as OSV does."""
         query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        package = {"name": "broken", "ecosystem": "PyPI"}
-        known = {"id": "PYSEC-0-1", "summary": "Could not connect", "affected": [{"package": package, "ranges": []}]}
+        package = query["package"]
+        vulnerability = {"broken": "PYSEC-0-1", "diskcache": "CVE-2025-69872"}.get(package["name"])
+        known = {"id": vulnerability, "summary": "Could not connect", "affected": [{"package": package, "ranges": []}]}
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps({"vulns": [known]} if query["package"] == package else {}).encode())
+        self.wfile.write(json.dumps({"vulns": [known]} if vulnerability else {}).encode())
 
     def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""
@@ -49,7 +50,7 @@ def test_vulnerability_fails_the_check_and_a_missing_network_does_not(database: 
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     vulnerable, unreachable = (
         subprocess.run(
-            ["make", "--silent", "--assume-old", ".venv/installed-dev", "audit"],
+            ["make", "--silent", "--assume-old", "setup-dev", "audit"],
             cwd=tmp_path,
             env={**os.environ, "PATH": path, "PIP_AUDIT_OSV_URL": address},
             capture_output=True,

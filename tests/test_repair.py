@@ -61,3 +61,15 @@ def test_file_that_is_not_cut_is_left_alone(content: str | None, repository: Pro
     lock.unlink() if content is None else lock.write_text(content)
     assert repair(repository) == ""
     assert (lock.read_text() if lock.exists() else None) == content
+
+
+def test_new_results_are_kept_where_dvc_fails_for_another_reason(changeable: Project) -> None:
+    """`make repro` repairs a file that is cut, and never one that DVC could read."""
+    lock = changeable.folder / "dvc.lock"
+    changed = lock.read_text().replace("pipeline/train.py", "pipeline/other.py")
+    lock.write_text(changed)
+    (changeable.folder / ".dvc/config.local").write_text("[core\n")
+    for env in ({}, {"PYTHONHOME": "/nowhere"}):
+        done = changeable.run("make", "--assume-old", "setup", "repro", **env)
+        assert done.returncode != 0
+        assert lock.read_text() == changed

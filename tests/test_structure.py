@@ -99,6 +99,22 @@ def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:
             assert file.parent.name not in sys.stdlib_module_names, file
 
 
+@pytest.mark.parametrize("name", ["__main__", *STAGES, *COMMANDS])
+def test_command_file_started_as_a_script_names_the_module(name: str, tmp_path: Path) -> None:
+    """As an editor's Run button starts it, in any folder."""
+    done = Project(tmp_path).run(sys.executable, str(PIPELINE / f"{name}.py"))
+    module = "pipeline" if name == "__main__" else f"pipeline.{name}"
+    message = f"error: start this command as a module, in the project's folder: python -m {module}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_clone_keeps_all_bytes_whatever_git_converts(fresh: Project, tmp_path: Path) -> None:
+    """With core.autocrlf, Git would change line ends, and with them the hashes of code and settings."""
+    fresh.git("-c", "core.autocrlf=true", "clone", "-q", ".", str(tmp_path / "clone"))
+    for name in fresh.git("ls-files").splitlines():
+        assert (tmp_path / "clone" / name).read_bytes() == (fresh.folder / name).read_bytes(), name
+
+
 @pytest.mark.parametrize("room", ["core", "data", "formats", "sources", "drawing"])
 def test_light_rooms_reach_no_heavy_package(room: str) -> None:
     """Fetching, preprocessing and drawing start without heavy packages, imported directly or through other rooms."""

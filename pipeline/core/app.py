@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.core import hydra_errors, logs, signals
+from pipeline.core import hydra_errors, logs, open_files, signals
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Config, resolve
 from pipeline.core.errors import Diverged, Stopped, UserError
@@ -68,6 +68,7 @@ def run(task: Callable[[Config], Any], *, trains: bool = False) -> None:
     stage = Stage(task, trains=trains, full_errors=full_errors)
     _check_options()
     with exit_on_error(full_errors=full_errors):
+        open_files.raise_limit()
         try:
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(stage)()
         except JobFailed as error:

@@ -213,7 +213,9 @@ def resolve(cfg: DictConfig) -> Config:
         if key not in schema:
             raise UserError(unknown_key_message(key))
     if OmegaConf.get_type(cfg) is not Config:
-        cfg = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        assert isinstance(merged, DictConfig)
+        cfg = merged
     missing = OmegaConf.missing_keys(cfg)
     if missing:
         raise UserError(f"{', '.join(sorted(missing))}: no value in conf/")

@@ -12,6 +12,7 @@ ADVICE = {
     errno.ENOENT: "install or restore it",
     errno.EROFS: "use a folder that can be written",
     errno.ENOMEM: NO_MEMORY,
+    errno.EMFILE: "raise the limit of open files, as with `ulimit -n 1024`",
 }
 
 

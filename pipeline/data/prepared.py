@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
+import numpy.typing as npt
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
@@ -92,7 +95,7 @@ def read(config: Config, *names: Name) -> list[LabelledImages]:
         raise UserError(f"{PREPARED} holds no prepared data: run `dvc repro preprocess`")
     with _report_damage():
         made_from = dict(json.loads((PREPARED / "summary.json").read_text(encoding="utf-8"))["made_from"])
-        sets = [LabelledImages(*(np.load(file, mmap_mode="r") for file in pair)) for pair in files]
+        sets = [LabelledImages(*map(_memory_map, pair)) for pair in files]
     differences = [
         f"{key}={made_from.get(key)} instead of {value}"
         for key, value in expected.items()
@@ -105,6 +108,19 @@ def read(config: Config, *names: Name) -> list[LabelledImages]:
             "choose the data in conf/config.yaml and run `dvc repro preprocess`"
         )
     return sets
+
+
+_maps: WeakValueDictionary[tuple[Path, int, int, int], npt.NDArray[Any]] = WeakValueDictionary()
+
+
+def _memory_map(file: Path) -> npt.NDArray[Any]:
+    """Memory-map an array. The jobs of a sweep share a map, because each map keeps a file descriptor open."""
+    status = file.stat()
+    key = file, status.st_ino, status.st_size, status.st_mtime_ns
+    array = _maps.get(key)
+    if array is None:
+        array = _maps[key] = np.load(file, mmap_mode="r")
+    return array
 
 
 @contextmanager

@@ -20,9 +20,7 @@ MAX_ASPECT = 8  # of a drawn image: a longer one is drawn wider, to be visible
 Box = tuple[float, float, float, float]  # left, bottom, width, height
 
 
-def new_figure(
-    width: float, height: float, *, dpi: int = DPI, layout: Literal["none", "constrained"] = "none"
-) -> Figure:
+def new_figure(width: float, height: float, *, dpi: int = DPI, layout: Literal["constrained"] | None = None) -> Figure:
     """An empty figure, which needs no display: its size in inches, and its pixels per inch."""
     figure = Figure(figsize=(width, height), dpi=dpi, layout=layout)
     FigureCanvasAgg(figure)

@@ -74,6 +74,18 @@ def error_message(*overrides: str) -> str:
     return str(error.value)
 
 
+def test_sets_that_are_read_twice_share_a_memory_map(folder: Path) -> None:
+    """Each map keeps a file open, and a sweep reads the sets for each job. A file that was replaced is mapped anew."""
+    settings = command_line.settings(["data=digits"])
+    (first,), (second,) = (prepared.read(settings, "valid") for _ in range(2))
+    assert first.images is second.images
+    images = folder / "prepared/valid_images.npy"
+    np.save(folder / "new.npy", np.flip(first.images, axis=0))
+    (folder / "new.npy").replace(images)
+    (third,) = prepared.read(settings, "valid")
+    np.testing.assert_array_equal(third.images, np.flip(first.images, axis=0))
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("override", "message"),

@@ -78,7 +78,7 @@ def test_make_repro_repairs_truncated_dvc_files(end: str, digits: Project, chang
     (changeable.folder / "data.dvc").write_bytes(b"")
     (changeable.folder / ".dvc/tmp/rwlock").write_bytes(b"")
     assert changeable.run("dvc", "repro").returncode != 0
-    done = changeable.run("make", "--assume-old", ".venv/installed", "repro")
+    done = changeable.run("make", "--assume-old", "setup", "repro")
     assert done.returncode == 0, done.stderr
     assert "dvc.lock was empty or cut, and is restored from Git" in done.stderr
     assert "Running stage" not in done.stdout

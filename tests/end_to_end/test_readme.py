@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 import requests
 
+from tests.support.environment import link_environment
 from tests.support.project import ROOT, Project, create
 from tests.support.stores import client_of, parents, runs
 
@@ -32,7 +32,7 @@ Typed = tuple[Project, dict[str, str]]  # the project, and the stdout of each co
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
     """A project in which the README's commands have been run, and the stdout of each command."""
     created = create(tmp_path_factory.mktemp("readme") / "project")
-    _link_environment(created.folder / ".venv")
+    link_environment(created.folder / ".venv")
     printed = {}
     for command in COMMANDS:
         if command not in EXCLUDED:
@@ -40,16 +40,6 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
             printed[command] = done.stdout
     return created, printed
-
-
-def _link_environment(folder: Path) -> None:
-    """Link the repository's environment into the folder, with stamps that make `make` take it for installed."""
-    folder.mkdir()
-    for part in (ROOT / ".venv").iterdir():
-        if not part.name.startswith("installed"):
-            (folder / part.name).symlink_to(part)
-    for stamp in ("installed", "installed-dev"):
-        (folder / stamp).touch()
 
 
 def test_commands_are_extracted() -> None:

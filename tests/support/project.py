@@ -52,7 +52,8 @@ class Project:
         """The test's environment, with this Python's commands first and this project's code importable."""
         kept = warm.without_settings(os.environ)
         path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
-        return {**kept, "PATH": path, "PYTHONPATH": str(self.folder), **more}
+        cache = str(self.folder / ".dvc/tmp/site_cache")  # as `make setup` configures it
+        return {**kept, "PATH": path, "PYTHONPATH": str(self.folder), "DVC_SITE_CACHE_DIR": cache, **more}
 
     def stage(self, name: str, *overrides: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a stage's command."""

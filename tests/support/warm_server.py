@@ -114,8 +114,8 @@ def take_over(request: Request, descriptors: list[int]) -> None:
         os.dup2(descriptor, stream)
         os.close(descriptor)
     # Python has asked only the old ones whether they can seek.
-    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115 - open until the process ends
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - open until the process ends
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.env)

@@ -44,7 +44,8 @@ def project(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
 def test_command_after_the_sweep_gives_the_bytes_of_the_best_job(words: list[str], project: Project) -> None:
     """DVC's own function edits conf/ as `dvc exp run -S` does; then comments at the top of the file are still there."""
     words = [word.replace("=old", f"={project.folder / 'old'}") for word in words]
-    options, overrides = (list(filter(lambda w, o=o: w.startswith("--") == o, words)) for o in (True, False))
+    options = [word for word in words if word.startswith("--")]
+    overrides = [word for word in words if word not in options]
     done = project.stage("train", "-m", *options, *overrides, "train.epochs=2")
     assert done.returncode == 0, done.stderr
     best = re.search(r"the best is .*, (\S+)$", done.stdout, re.MULTILINE)
