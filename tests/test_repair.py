@@ -70,6 +70,6 @@ def test_new_results_are_kept_where_dvc_fails_for_another_reason(changeable: Pro
     lock.write_text(changed)
     (changeable.folder / ".dvc/config.local").write_text("[core\n")
     for env in ({}, {"PYTHONHOME": "/nowhere"}):
-        done = changeable.run("make", "--assume-old", "setup", "repro", **env)
+        done = changeable.run("make", "--assume-old", "setup", "repro", cwd=None, **env)
         assert done.returncode != 0
         assert lock.read_text() == changed
