@@ -85,7 +85,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def setup(project: Project, **env: str) -> tuple[int, str]:
     """Run `make setup`, and return its exit code and stderr."""
     index = {"PIP_FIND_LINKS": str(project.folder.resolve().parent / "index"), "PIP_NO_INDEX": "1"}
-    done = project.run("make", "setup", **{"PIP_CONFIG_FILE": os.devnull, **index, **env})
+    done = project.run("make", "setup", cwd=None, **{"PIP_CONFIG_FILE": os.devnull, **index, **env})
     return done.returncode, done.stderr
 
 
