@@ -69,7 +69,6 @@ def test_new_results_are_kept_where_dvc_fails_for_another_reason(changeable: Pro
     changed = lock.read_text().replace("pipeline/train.py", "pipeline/other.py")
     lock.write_text(changed)
     (changeable.folder / ".dvc/config.local").write_text("[core\n")
-    for env in ({}, {"PYTHONHOME": "/nowhere"}):
-        done = changeable.run("make", "--assume-old", "setup", "repro", cwd=None, **env)
-        assert done.returncode != 0
-        assert lock.read_text() == changed
+    assert changeable.run("make", "--assume-old", "setup", "repro").returncode != 0
+    assert changeable.run("make", "--assume-old", "setup", "repro", PYTHONHOME="/nowhere").returncode != 0
+    assert lock.read_text() == changed
