@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -176,6 +177,14 @@ def test_locks_have_hashes_and_name_no_index() -> None:
         assert len(pinned) > 100
         assert all("==" in line and line.endswith("\\") for line in pinned)
         assert not any("://" in line or "index" in line for line in lines)
+
+
+def test_make_test_leaves_out_every_marker() -> None:
+    """Each marker is for slow tests. `make test` would run those of a marker that the Makefile does not list."""
+    markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    slow = re.search("^SLOW := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert slow is not None
+    assert slow[1].split(" or ") == [marker.partition(":")[0] for marker in markers]
 
 
 def test_core_lock_is_part_of_the_development_lock() -> None:

@@ -61,7 +61,7 @@ def lines(jobs: Sequence[SweepJob], max_rows: int) -> list[str]:
 
 
 def _cell(value: object) -> object:
-    """A number as it is, anything else as text without credentials of URLs."""
+    """Return a number unchanged, and anything else as text without credentials of URLs."""
     return value if isinstance(value, int | float) else redact(str(value))
 
 

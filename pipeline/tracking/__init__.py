@@ -13,7 +13,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # With MLflow's own retries a server that is gone blocks each call for minutes, and a run may be created twice.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-# The model that all metrics would go to, and be refused, as it is in no other store.
+# MLflow would log all metrics to this model. No store has it, so each metric would be refused.
 os.environ.pop("MLFLOW_ACTIVE_MODEL_ID", None)
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # MLflow's Git library is not needed where Git is missing
 # It prints the traceback of what it then raises.

@@ -33,7 +33,7 @@ def test_runs_upload_to_a_server_in_parallel() -> None:
         queue.wait()
 
 
-def test_after_a_failed_upload_only_the_last_one_runs() -> None:
+def test_after_a_failed_upload_only_the_callback_runs() -> None:
     """The last upload ends the run and gets the failure; wait() raises it."""
     queue, uploaded = UploadQueue(SERVER, unchanged), list[object]()
     failure = ValueError("no")
@@ -52,7 +52,7 @@ def test_after_a_failed_upload_only_the_last_one_runs() -> None:
     assert uploaded == ["first", failure]
 
 
-def test_wait_raises_the_failure_of_the_last_upload() -> None:
+def test_wait_raises_the_failure_of_the_callback() -> None:
     """The run may still be RUNNING."""
     queue = UploadQueue(SERVER, unchanged)
 
