@@ -113,7 +113,8 @@ def settings(composed: DictConfig, *, refuse: bool = False) -> Config | None:
 
 def tracking_section(composed: DictConfig) -> Tracking:
     """Section `tracking` of a composed configuration whose other sections may be refused."""
-    tracking = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Tracking), composed.tracking))
+    values = OmegaConf.to_container(composed.tracking, resolve=True)
+    tracking = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Tracking), values))
     assert isinstance(tracking, Tracking)
     return tracking
 

@@ -14,9 +14,16 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Variables which the packages read at each use, and those of Ray, which the server does not import. Others may be read
-# at import, which is over in a warm process.
-READ_AT_USE = {"HYDRA_FULL_ERROR", "MLFLOW_TRACKING_URI", "PATH", "PYTEST_CURRENT_TEST", "PYTHONPATH"}
+# Variables which the packages read at each use, and those of DVC and Ray, which the server does not import. Others may
+# be read at import, which is over in a warm process.
+READ_AT_USE = {
+    "DVC_SITE_CACHE_DIR",
+    "HYDRA_FULL_ERROR",
+    "MLFLOW_TRACKING_URI",
+    "PATH",
+    "PYTEST_CURRENT_TEST",
+    "PYTHONPATH",
+}
 
 # What pipeline/ sets before it imports the packages, and they read at import.
 AT_IMPORT = {

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ COMMANDS = [
     [RATES, "train=sgd", "++train.l2=0.01"],
     [RATES, "train={l2:0.01,shuffle:false}"],
     ["--config-name=own", RATES],
-    ["--config-path=old", RATES],
+    ["--config-dir=extra", "train=own", RATES],
     ["train.batch_size=32,64", "seed=${train.batch_size}"],
     ["seed=2,3", "model=softmax", "model.initializer=he_normal"],
     ["model.seed=2,3", "model.initializer=random_normal"],
@@ -28,12 +27,12 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def project(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with a primary config and a composed config of the user's own."""
+    """A project with a primary config, and with a file of group `train` outside of conf/, of the user's own."""
     made = digits.copy(tmp_path_factory.mktemp("apply") / "project")
     config = (made.folder / "conf/config.yaml").read_text()
     (made.folder / "conf/own.yaml").write_text(config.replace("  - schema ", "  # ") + "model:\n  pixel_divisor: 16\n")
-    (made.folder / "old").mkdir()
-    shutil.copy(made.folder / "models/.hydra/config.yaml", made.folder / "old")
+    (made.folder / "extra/train").mkdir(parents=True)
+    (made.folder / "extra/train/own.yaml").write_text("defaults: [sgd]\nl2: 0.01\n")
     made.git("add", ".")
     made.git("commit", "-qm", "Add configurations")
     return made
@@ -43,7 +42,6 @@ def project(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
 @pytest.mark.parametrize("words", COMMANDS, ids=[" ".join(words) for words in COMMANDS])
 def test_command_after_the_sweep_gives_the_bytes_of_the_best_job(words: list[str], project: Project) -> None:
     """DVC's own function edits conf/ as `dvc exp run -S` does; then comments at the top of the file are still there."""
-    words = [word.replace("=old", f"={project.folder / 'old'}") for word in words]
     options = [word for word in words if word.startswith("--")]
     overrides = [word for word in words if word not in options]
     done = project.stage("train", "-m", *options, *overrides, "train.epochs=2")
