@@ -86,7 +86,7 @@ def _settings(model: "RunOrModel", config: Config) -> dict[str, float]:
         if recorded.get(key) != present[key]:
             raise UserError(
                 f"run {model.id} was trained on other data than prepared/ holds ({key}={recorded.get(key)} instead of "
-                f"{present[key]}): choose its data in conf/config.yaml and run `dvc repro preprocess`"
+                f"{present[key]}): set it in conf/ and run `dvc repro preprocess`"
             )
     try:
         return {key: float(model.params[key]) for key in ("model.pixel_divisor", "train.l2")}

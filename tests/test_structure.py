@@ -109,6 +109,13 @@ def test_command_file_started_as_a_script_names_the_module(name: str, tmp_path: 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
+def test_command_started_inside_of_pipeline_names_the_right_folder(fresh: Project) -> None:
+    """Python then finds pipeline.py, not the package."""
+    done = fresh.run(sys.executable, "-m", "pipeline.compose", cwd=fresh.folder / "pipeline", PYTHONSAFEPATH="")
+    message = "error: the working folder is pipeline/ itself: start this command in the folder above, after `cd ..`\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
 def test_clone_keeps_all_bytes_whatever_git_converts(fresh: Project, tmp_path: Path) -> None:
     """With core.autocrlf, Git would change line ends, and with them the hashes of code and settings."""
     fresh.git("-c", "core.autocrlf=true", "clone", "-q", ".", str(tmp_path / "clone"))

@@ -4,6 +4,8 @@ Libraries read these variables when they are imported. `pipeline/__init__.py` ca
 """
 
 import os
+import sys
+import warnings
 
 # Prefixes. KERAS_MAX_EPOCHS cuts training short, XLA_FLAGS may allow inexact arithmetic, MPLBACKEND of a notebook names
 # a module that is not installed here. Settings of threads and devices stay: no result depends on them.
@@ -19,7 +21,10 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def clean() -> None:
-    """Drop the variables, and add loopback addresses to `no_proxy`: no proxy can reach this machine's servers."""
+    """Drop the variables, and add loopback addresses to `no_proxy`: no proxy can reach this machine's servers.
+
+    Warnings of libraries are no errors, even with `PYTHONWARNINGS=error`.
+    """
     flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag.startswith(CUDA_FOLDER)]
     for name in list(os.environ):
         if name.startswith(DROPPED) and not name.startswith(KEPT):
@@ -27,5 +32,15 @@ def clean() -> None:
     if flags:
         os.environ["XLA_FLAGS"] = " ".join(flags)
     without_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if any(option.startswith("error") for option in sys.warnoptions):
+        _restore_default_warnings()
     hosts = [host.strip() for host in without_proxy.split(",") if host.strip()]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
+
+
+def _restore_default_warnings() -> None:
+    """Filter warnings as Python does by default."""
+    os.environ.pop("PYTHONWARNINGS", None)
+    warnings.resetwarnings()
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)

@@ -105,7 +105,7 @@ def read(config: Config, *names: Name) -> list[LabelledImages]:
         more = f" and {len(differences) - 1} more" if len(differences) > 1 else ""
         raise UserError(
             f"{PREPARED} holds other data than this run needs ({differences[0]}{more}): "
-            "choose the data in conf/config.yaml and run `dvc repro preprocess`"
+            "set them in conf/ and run `dvc repro preprocess`"
         )
     return sets
 

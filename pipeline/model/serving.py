@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from pipeline.model.quiet_keras import keras
 
-# The largest pixel of a picture that was scaled to 0..1 or standardized, as a byte. An image has brighter ones.
-DARK = 3
+# The largest pixel of a picture that was scaled to 0..1, standardized, or scaled to 0..16 as scikit-learn's digits are.
+# An image of bytes has brighter ones.
+DARK = 16
 
 
 def guarded(model: keras.Model, images: npt.NDArray[np.uint8]) -> keras.Model:

@@ -67,11 +67,15 @@ class Worktree:
         self._env["DVC_SITE_CACHE_DIR"] = str(scratch / "site_cache")  # the default is a folder that all may write
 
     def foreign_files(self) -> list[str]:
-        """The paths of files here that may run as code, and that the project does not have with the same content."""
+        """The paths of files here that may run as code, and that the project does not have with the same content.
+
+        Python files come first.
+        """
         files = (path for path in self.folder.rglob("*") if path.is_symlink() or path.is_file())
         names = (path.relative_to(self.folder) for path in files)
         active = (name for name in names if name.parts[0] not in INERT and name.suffix != ".md")
-        return sorted(name.as_posix() for name in active if not _is_same(self.folder / name, ROOT / name))
+        foreign = [name for name in active if not _is_same(self.folder / name, ROOT / name)]
+        return [name.as_posix() for name in sorted(foreign, key=lambda name: (name.suffix != ".py", name))]
 
     def configure(self, settings: str) -> None:
         """Write the settings, as YAML, to a preset that overrides everything else in conf/.

@@ -18,9 +18,10 @@ SETTINGS = {
 # Git's variables that do not choose another repository, index or form of output, as those do that Git sets for hooks.
 HARMLESS = ("GIT_CONFIG", "GIT_EXEC_PATH", "GIT_SSH", "GIT_SSL", "GIT_ASKPASS", "GIT_PYTHON", "GIT_DISCOVERY")
 
-CODE = ("pipeline", "conf", "hydra_plugins")
-# What training can read of Git's files; a pattern's "*" matches slashes, too.
-READ = (*CODE, "*.py", "*.yaml", "*.yml", "*.dvc", "dvc.lock", "pyproject.toml", "requirements.lock")
+# What training reads of Git's files; a pattern's "*" matches slashes, too. Other files may be anything: a token, a key.
+CODE = ("*.py", "*.yaml", "*.yml")
+READ = (*CODE, "*.dvc", "dvc.lock", "pyproject.toml", "requirements.lock")
+UNTRACKED = tuple(f"{folder}/{pattern}" for folder in ("pipeline", "conf", "hydra_plugins") for pattern in CODE)
 NEVER_READ = ("benchmarks", "docs", "reports", "tests")
 ENVIRONMENTS = ("*.env", "*.env.*", "*.envrc")
 KEYS = ("*.pem", "*.key", "*.p12", "*.pfx", "*id_rsa*", "*id_dsa*", "*id_ecdsa*", "*id_ed25519*")
@@ -70,10 +71,10 @@ def dirty() -> bool:
 def diff() -> bytes:
     """The difference between the commit and the working tree, for `git apply` at the top of the repository.
 
-    It has the files that training can read, without those that may hold secrets. It includes untracked files of up to
-    a megabyte in the folders of code and settings.
+    It has the Python and YAML files that training can read, and the files that pin data and packages, without those
+    that may hold secrets. It includes untracked ones of up to a megabyte in the folders of code and settings.
     """
-    listed = run("ls-files", "-z", "--others", "--exclude-standard", "--", *CODE, *LEFT_OUT).split(b"\0")
+    listed = run("ls-files", "-z", "--others", "--exclude-standard", "--", *UNTRACKED, *LEFT_OUT).split(b"\0")
     untracked = b"\0".join(name for name in listed if name and _is_small_file(ROOT / os.fsdecode(name)))
     path = ROOT / os.fsdecode(run("rev-parse", "--git-path", "index").removesuffix(b"\n"))
     # With a copy of the index, so that the user's does not change. "Intent to add" writes no objects.

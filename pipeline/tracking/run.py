@@ -131,9 +131,10 @@ class Run:
         self._submit(LogArtifacts(copies.name, folder))
 
     def log_artifacts(self, folder: Path) -> None:
-        """Log a copy of the folder, made now, under its name."""
+        """Log a copy of the folder, made now, under its name. It has files only."""
         copies = self._journal.new_files_dir()
-        shutil.copytree(folder, copies, dirs_exist_ok=True)
+        for path in folder.iterdir():  # copytree would hide the reason of an error
+            shutil.copyfile(path, copies / path.name)
         self._submit(LogArtifacts(copies.name, folder.name))
 
     def log_text(self, text: str, path: str) -> None:

@@ -244,7 +244,7 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
     for response in refused:
         assert response.status_code == 400
-        assert "pixels_are_0_to_255_and_one_is_above_3" in response.text
+        assert "pixels_are_0_to_255_and_one_is_above_16" in response.text
 
 
 def test_deleted_model_is_an_error(evaluated: Evaluated) -> None:

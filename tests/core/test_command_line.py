@@ -75,10 +75,10 @@ def assert_one_line(words: list[str], expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("epochs: 100 ", "epoch: 100 ", ["train.epoch is not a setting", "train.epochs", "conf/train/sgd.yaml"]),
-        ("epochs: 100 ", "epochs: many", ["train.epochs", "'many'", "conf/train/sgd.yaml"]),
-        ("epochs: 100 ", "# ", ["train.epochs", "no value"]),
-        ("epochs: 100 ", "epochs: 100: 3", ["sgd.yaml", "line 2"]),
+        ("epochs: 100", "epoch: 100", ["train.epoch is not a setting", "train.epochs", "conf/settings.yaml"]),
+        ("epochs: 100", "epochs: many", ["train.epochs", "'many'", "conf/settings.yaml"]),
+        ("epochs: 100", "", ["train.epochs", "no value"]),
+        ("epochs: 100", "epochs: 100: 3", ["settings.yaml", "line 11"]),
     ],
 )
 def test_fault_in_a_conf_file_names_key_and_file(
@@ -87,5 +87,5 @@ def test_fault_in_a_conf_file_names_key_and_file(
     """A typo in conf/ is as likely as one on the command line."""
     conf = shutil.copytree(CONF, tmp_path / "conf")
     monkeypatch.setattr(command_line, "CONF", conf)
-    Project(tmp_path).set("conf/train/sgd.yaml", old, new)
+    Project(tmp_path).set("conf/settings.yaml", old, new)
     assert_one_line([], expected)

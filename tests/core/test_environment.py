@@ -19,6 +19,7 @@ VARIABLES = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # of a notebook's shell
     "NPY_DISABLE_CPU_FEATURES": "SSE",  # NumPy refuses to start
     "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    "PYTHONWARNINGS": "error",
     "OPENBLAS_CORETYPE": "Nehalem",
     "SCIPY_ARRAY_API": "1",
     "TF2_BEHAVIOR": "0",

@@ -49,7 +49,7 @@ def test_training_setting_reruns_compose_train_and_evaluate_only(changeable: Pro
 
 def test_comment_in_conf_reruns_compose_only(changeable: Project) -> None:
     """If the composed values do not change, no other stage is stale."""
-    changeable.set("conf/train/sgd.yaml", "# at most", "# no more than that")
+    changeable.set("conf/train/sgd.yaml", "# epochs without", "# no more epochs without")
     assert stages_run(changeable.run("dvc", "repro").stdout) == {"compose"}
 
 

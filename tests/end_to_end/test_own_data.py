@@ -39,7 +39,7 @@ def test_pipeline_runs_on_a_folder_of_pictures_and_back_on_digits(own: Path, cha
     """
     changeable.set("conf/config.yaml", "- data: digits ", "- data: folder ")
     changeable.set("conf/data/folder.yaml", "path: ???", f"path: '{own}'")
-    changeable.set("conf/train/sgd.yaml", "epochs: 100 ", "epochs: 3 ")
+    changeable.set("conf/settings.yaml", "epochs: 100", "epochs: 3")
     changeable.set("conf/settings.yaml", "batch_size: 64", "batch_size: 8")
     done = changeable.run("dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -28,7 +28,7 @@ def swept(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = digits.copy(tmp_path_factory.mktemp("reproduce") / "project")
     project.set("pipeline/training/job.py", "config.seed, self._run_on_epoch", "new.SEED, self._run_on_epoch")
     project.set(
-        "pipeline/training/job.py", "import keras_file, metrics, softmax", "import keras_file, metrics, new, softmax"
+        "pipeline/training/job.py", "import keras_file, metrics, serving,", "import keras_file, metrics, new, serving,"
     )
     (project.folder / "pipeline/model/new.py").write_text("SEED = 2\n")  # Git does not track it yet
     done = project.stage("train", "-m", RATES, *SETTINGS)

@@ -145,18 +145,18 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
     subprocess.run(["git", "clone", "-q", here, tmp_path / "clone"], check=True)
     (here / "conf/new é file.py").write_bytes("x = 'é'\n".encode("latin-1"))
     (here / "pipeline/more").mkdir()
-    (here / "pipeline/more/new.bin").write_bytes(bytes(range(256)))
+    (here / "pipeline/more/new.yaml").write_bytes(bytes(range(256)))
     (here / "pipeline/ui.py").unlink()
     repository.git("mv", "params.yaml", "other.yaml")
     (here / "conf/config.yaml").write_text("seed: 3\n")
-    (here / "pipeline/large.bin").write_bytes(bytes(1_000_001))
+    (here / "pipeline/large.py").write_bytes(bytes(1_000_001))
     (here / ".env").write_text("TOKEN=secret")
     status = repository.git("status", "--porcelain")
-    (tmp_path / "diff").write_bytes(diff(repository, "pipeline"))
+    (tmp_path / "diff").write_bytes(diff(repository, "conf"))
     assert repository.git("status", "--porcelain") == status
     clone = Project(tmp_path / "clone")
     clone.git("apply", str(tmp_path / "diff"))
-    for left_out in ("pipeline/large.bin", ".env"):  # too large, and outside the code
+    for left_out in ("pipeline/large.py", ".env"):  # too large, and outside the code
         (here / left_out).unlink()
     for folder in (here, clone.folder):
         Project(folder).git("add", "-A")
@@ -250,7 +250,7 @@ def test_diff_has_no_secrets_and_nothing_that_training_does_not_read(repository:
     top.git("commit", "-qm", "moved")
     secret = token_hex(8)
     changed = ("project/README.md", "project/tests/conftest.py", "project/Makefile", "project/.dvc/config")
-    untracked = (".env", ".env.local", "aws_credentials.json", "id_rsa", "cert.pem", ".netrc", "secrets/db.yaml")
+    untracked = (".env", ".env.local", "token.json", "api_key.txt", "id_rsa", "server.keystore", "secrets/db.yaml")
     for name in (*tracked, *changed, *(f"project/conf/{name}" for name in untracked)):
         (top.folder / name).parent.mkdir(exist_ok=True)
         (top.folder / name).write_text(f"TOKEN={secret}\n")
