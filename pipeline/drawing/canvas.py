@@ -36,12 +36,18 @@ def save(figure: Figure, path: Path) -> None:
 class Canvas:
     """A figure, its size in inches, at 100 pixels an inch, with a title that is shortened to the figure's width."""
 
-    def __init__(self, width: float, height: float, title: str) -> None:
+    def __init__(self, width: float, height: float, title: str = "") -> None:
         self.width, self.height = width, height
         self.figure = new_figure(width, height)
         # parse_math: the name of a data set may contain dollar signs.
-        text = typography.line(title, width - 0.2, TITLE)
-        self.figure.text(0.5, 1 - 0.12 / height, text, ha="center", va="top", fontsize=TITLE, parse_math=False)
+        self._title = self.figure.text(
+            0.5, 1 - 0.12 / height, "", ha="center", va="top", fontsize=TITLE, parse_math=False
+        )
+        self.set_title(title)
+
+    def set_title(self, title: str) -> None:
+        """Change the title."""
+        self._title.set_text(typography.line(title, self.width - 0.2, TITLE))
 
     def axes(self, box: Box) -> Axes:
         """Add axes that fill the box."""
