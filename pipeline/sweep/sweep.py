@@ -19,6 +19,7 @@ from pipeline.core.errors import StoreError, UserError
 from pipeline.core.text import redact
 from pipeline.sweep import leaderboard, summary
 from pipeline.sweep.bank_launcher import BankLauncher
+from pipeline.sweep.composer import JobComposer
 from pipeline.sweep.finished_runs import FinishedRuns
 from pipeline.sweep.sweep_job import SweepJob, counts, next_number, ranked, settings, tracking_section, varied_params
 
@@ -37,7 +38,7 @@ class Sweep:
         from pipeline.data import prepared  # imports NumPy, which Hydra would load for every command
 
         self.config = config
-        self.loader = context.config_loader
+        self.composer = JobComposer(context.config_loader, config)
         self.launcher = launcher
         self.grid = grid  # or a search
         self.folder = Path(config.hydra.sweep.dir)
@@ -50,7 +51,7 @@ class Sweep:
 
     def plan(self, overrides: Sequence[str]) -> SweepJob:
         """Compose a job. What Hydra cannot compose is raised here, before any job begins."""
-        composed = self.loader.load_sweep_config(self.config, list(overrides))
+        composed = self.composer.compose(overrides)
         job = SweepJob(list(overrides), settings(composed), composed)
         self.jobs.append(job)
         return job
@@ -166,7 +167,7 @@ class Sweep:
         Raises:
             UserError: these settings are refused.
         """
-        config = settings(self.loader.load_sweep_config(self.config, list(overrides)), refuse=True)
+        config = settings(self.composer.compose(overrides), refuse=True)
         assert config is not None
         return config_hash(config)
 
