@@ -12,7 +12,7 @@ of heads. Four more things are needed for that:
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from pipeline.data.images import LabelledImages
 from pipeline.model.metrics import Score
 from pipeline.model.quiet_keras import tf
+from pipeline.training import shares
 from pipeline.training.bank import Floats
 from pipeline.training.chunks import Chunks, Order, Pair
 
@@ -49,10 +50,12 @@ class EpochPass:
     """
 
     @memory_errors()
-    def __init__(self, data: LabelledImages, classes: int, scale: float) -> None:
+    def __init__(self, data: LabelledImages, classes: int, scale: float, max_shares: int | None = None) -> None:
+        """`max_shares` is the number of cores by default."""
         self.chunks = Chunks(data)
         self.images = len(data)
         self.compiled = _Compiled.for_shape(classes, scale)
+        self.max_shares = max_shares or shares.available_cores()
 
     @memory_errors()
     def run_epoch(
@@ -67,19 +70,22 @@ class EpochPass:
         the minibatches, each before its update.
         """
         sums = np.zeros((2, len(weights)))
+        parts = shares.split((weights, learning_rates, decays), self.max_shares)
         for images, part in self.chunks.iterate(order, batch_size):
-            steps = (learning_rates, decays)
-            weights, *totals = self.compiled.run_epoch(weights, steps, images, *_minibatches(part, batch_size))
-            sums += _sums(totals)
+            results = shares.call(self.compiled.run_epoch, parts, images, *_minibatches(part, batch_size))
+            parts = [(new, *steps) for (new, *_), (_, *steps) in zip(results, parts, strict=True)]
+            sums += _sums([totals for _, *totals in results], len(weights))
             del images
-        return weights, _scores(sums, len(order))
+        return tf.concat([new for new, *_ in parts], axis=0)[: len(weights)], _scores(sums, len(order))
 
     @memory_errors()
     def evaluate(self, weights: tf.Tensor) -> list[Score]:
         """The score of each head over all images."""
         sums = np.zeros((2, len(weights)))
+        parts = shares.split([weights], self.max_shares)
         for images, part in self.chunks.iterate(np.arange(self.images, dtype=np.int32), EVALUATION_BATCH):
-            sums += _sums(self.compiled.evaluate(weights, images, *_minibatches(part, EVALUATION_BATCH)))
+            results = shares.call(self.compiled.evaluate, parts, images, *_minibatches(part, EVALUATION_BATCH))
+            sums += _sums(results, len(weights))
         return _scores(sums, self.images)
 
 
@@ -98,11 +104,17 @@ class _Compiled:
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
     def run_epoch(
-        self, weights: tf.Tensor, steps: Pair, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor
+        self,
+        weights: tf.Tensor,
+        learning_rates: tf.Tensor,
+        decays: tf.Tensor,
+        images: Pair,
+        minibatches: tf.Tensor,
+        rest: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         heads, columns = weights.shape[0], _flat_weights(weights)
         unused = columns.shape[0] - heads * self.classes
-        rates, decays = (tf.pad(tf.repeat(each, self.classes), [[0, unused]]) for each in steps)
+        rates, decays = (tf.pad(tf.repeat(each, self.classes), [[0, unused]]) for each in (learning_rates, decays))
         is_weight = tf.cast(tf.range(columns.shape[1]) < columns.shape[1] - 1, tf.float32)  # and not the bias
         classes = tf.pad(tf.tile(tf.range(self.classes), [heads]), [[0, unused]], constant_values=-1)
 
@@ -185,16 +197,17 @@ def _flat_weights(weights: tf.Tensor) -> tf.Tensor:
     return tf.pad(flat, [[0, -flat.shape[0] % COLUMN_MULTIPLE], [0, 0]])
 
 
-def _minibatches(order: Order, size: int) -> tuple[Order, Order]:
+def _minibatches(order: Order, size: int) -> Pair:
     """Whole minibatches (minibatches, size), and the remaining images."""
     size = min(size, len(order))  # the compiled loop needs one iteration
     whole = len(order) // size * size
-    return order[:whole].reshape(-1, size), order[whole:]
+    return tf.constant(order[:whole].reshape(-1, size)), tf.constant(order[whole:])
 
 
-def _sums(totals: Iterable[tf.Tensor]) -> Sums:
-    """Sums of losses and errors of each head, (2, heads)."""
-    loss, errors, rest_loss, rest_errors = (np.asarray(total).astype(np.float64).sum(axis=1) for total in totals)
+def _sums(results: Iterable[Sequence[tf.Tensor]], heads: int) -> Sums:
+    """Sums of losses and errors of each head, (2, heads), from the totals of the shares."""
+    totals = (np.concatenate([np.asarray(each) for each in part])[:heads] for part in zip(*results, strict=True))
+    loss, errors, rest_loss, rest_errors = (total.astype(np.float64).sum(axis=1) for total in totals)
     return np.stack([loss + rest_loss, errors + rest_errors])
 
 

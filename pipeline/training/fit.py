@@ -20,7 +20,7 @@ tf.config.experimental.enable_op_determinism()
 
 
 def fit(
-    heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = ()
+    heads: Sequence[Head], callbacks: Sequence[keras.callbacks.Callback] = (), max_shares: int | None = None
 ) -> Iterator[tuple[int, Fit | Exception]]:
     """Train each head to its early stopping or last epoch, all in one bank; leave its best weights in its model.
 
@@ -31,10 +31,12 @@ def fit(
     lowest validation error. A head that diverges, or whose `on_epoch` raises, ends with that error. The bits of the
     other heads do not change.
 
+    The heads are computed in at most `max_shares` shares at the same time, by default one for each core.
+
     Keras callbacks get the bank as their model. Their logs are Keras' `loss`, `val_loss` and, as fractions, `error`
     and `val_error`, of the head with the lowest validation error in the epoch. `stop_training` ends all heads.
     """
-    trainer = _Trainer(heads)
+    trainer = _Trainer(heads, max_shares)
     computed = trainer.unfinished
     trainer.bank.stop_training = False
     # One by one: Keras' CallbackList has an `except:` around each epoch's logs, in which a Ctrl-C gets lost.
@@ -61,14 +63,16 @@ def fit(
 class _Trainer:
     """A bank, the compiled passes over its data, and the states of its heads."""
 
-    def __init__(self, heads: Sequence[Head]) -> None:
+    def __init__(self, heads: Sequence[Head], max_shares: int | None) -> None:
         self.shared = heads[0]
         self.bank = Bank.from_models([head.model for head in heads])
         settings, valid = self.shared.settings, self.shared.valid
         if (images := config.whole_batches(len(valid), settings)) < len(valid):
             valid = valid[:images]
         classes, scale = self.bank.shape["classes"], self.bank.scale
-        self.training, self.validation = (EpochPass(data, classes, scale) for data in (self.shared.train, valid))
+        self.training, self.validation = (
+            EpochPass(data, classes, scale, max_shares) for data in (self.shared.train, valid)
+        )
         self.images = config.whole_batches(len(self.shared.train), settings)
         self.updates_per_epoch = math.ceil(self.images / settings.batch_size)
         self.epochs = max(head.settings.epochs for head in heads)

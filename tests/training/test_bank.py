@@ -18,7 +18,9 @@ from pipeline.training.head import Fit, Head
 Sets = tuple[LabelledImages, LabelledImages]
 
 
-def train_bank(sets: Sets, settings: Train, rates: list[float]) -> list[tuple[Fit | Exception, Floats]]:
+def train_bank(
+    sets: Sets, settings: Train, rates: list[float], max_shares: int | None = None
+) -> list[tuple[Fit | Exception, Floats]]:
     """Train one head for each learning rate. The rate also decides the head's seed, L2 and number of epochs."""
     classes, pixels = int(sets[0].labels.max()) + 1, sets[0].pixels.shape[1]
     heads = [
@@ -33,7 +35,7 @@ def train_bank(sets: Sets, settings: Train, rates: list[float]) -> list[tuple[Fi
         )
         for rate in rates
     ]
-    results = dict(fit.fit(heads))
+    results = dict(fit.fit(heads, max_shares=max_shares))
     return [(results[number], np.vstack(head.model.get_weights())) for number, head in enumerate(heads)]
 
 
@@ -86,6 +88,20 @@ def test_ended_head_does_not_change_the_other_heads(sets: Sets, settings: Train,
     assert len(epochs) > 2  # the heads ended in different epochs
 
 
+@pytest.mark.parametrize("batch_size", [32, 600])
+def test_number_of_shares_changes_no_bit(sets: Sets, settings: Train, batch_size: int) -> None:
+    """Nor does the number of cores. Some heads diverge, some end early, and a share is filled up with zeros."""
+    settings = dataclasses.replace(settings, batch_size=batch_size, epochs=12, patience=3)
+    rates = [0.001, 1e38, 0.1, 3.0, 1e38, 0.5, 10.0]
+    whole = train_bank(sets, settings, rates, max_shares=1)
+    for max_shares in (2, 3, 5):
+        for (result, weights), (expected, expected_weights) in zip(
+            train_bank(sets, settings, rates, max_shares), whole, strict=True
+        ):
+            assert str(result) == str(expected)
+            assert weights.tobytes() == expected_weights.tobytes()
+
+
 def test_bank_is_a_keras_model(sets: Sets, tmp_path: Path) -> None:
     """Keras can summarize, save and load a bank. The bank predicts what its heads predict as single models."""
     models = [softmax.build(64, 10, 255.0, "glorot_uniform", seed) for seed in (1, 2, 3)]
@@ -102,4 +118,4 @@ def test_bank_is_a_keras_model(sets: Sets, tmp_path: Path) -> None:
         set_head_weights(single, np.asarray(bank.head_weights[head]))
         np.testing.assert_allclose(probabilities[:, head], np.asarray(model(pixels)), atol=1e-6)
         np.testing.assert_array_equal(single.get_weights()[0], model.get_weights()[0])
-        np.testing.assert_array_equal(softmax.templates(single), model.get_weights()[0].T)
+        np.testing.assert_array_equal(softmax.to_numpy(single).kernel.T, model.get_weights()[0].T)
