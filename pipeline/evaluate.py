@@ -40,16 +40,16 @@ def evaluate(config: Config) -> None:
     for path in (MODEL, HISTORY):
         if not path.is_file():
             raise UserError(f"{path} is not there: run `dvc repro train`")
-    # TensorFlow takes seconds to import, so after the checks of the configuration.
+    # MLflow takes seconds to import, so after the checks of the configuration.
     from pipeline.evaluation import evaluate_model
-    from pipeline.model import keras_file, softmax
+    from pipeline.model import keras_file
     from pipeline.tracking.store import connect
 
     store = connect(config.tracking)
-    model = keras_file.load(MODEL)
-    if model.input_shape[1] != test.pixels.shape[1] or model.output_shape[1] != len(names):
+    model = keras_file.read(MODEL)
+    if (model.pixels, model.classes) != (test.pixels.shape[1], len(names)):
         raise UserError(f"{MODEL} was trained on other data than prepared/ holds: run `dvc repro train`")
-    evaluation = evaluate_model.evaluate(softmax.predict_logits(model, test.pixels), test.labels)
+    evaluation = evaluate_model.evaluate(model.logits(test.pixels), test.labels)
     _write(config, evaluation, test, names)
     metrics = evaluation.metrics
     error, low, high, loss = (metrics[f"test/{name}"] for name in ("error", "error_low", "error_high", "loss"))

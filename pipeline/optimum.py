@@ -41,22 +41,22 @@ def main(args: argparse.Namespace, config: Config) -> int:
 
     (train,) = prepared.read(config, "train")
     classes = len(prepared.classes(config))
-    # TensorFlow and MLflow take seconds to import: only now that there are data.
+    # MLflow takes seconds to import: only now that there are data.
     from pipeline.model import keras_file
     from pipeline.runs.lookup import Lookup
 
     lookup = Lookup(config)
     model = lookup.run_or_model(args.run)
-    weights = keras_file.weights(lookup.model_file(model))
+    weights = keras_file.read(lookup.model_file(model))
     identity = prepared.identity(config) | _settings(model, config)
     shape = (train.pixels.shape[1], classes)
-    if [array.shape for array in weights] != [shape, shape[1:]]:
+    if (weights.pixels, weights.classes) != shape:
         raise UserError(
             f"{model.word} was trained on images of another size or on other classes than prepared/ holds "
             f"({shape[0]} pixels, {classes} classes): name a model of these data"
         )
     objective = Objective(train, identity["model.pixel_divisor"], identity["train.l2"])
-    value = objective(*(array.astype("float64") for array in weights)).objective
+    value = objective(weights.kernel.astype("float64"), weights.bias.astype("float64")).objective
     if not math.isfinite(value):
         raise UserError(f"{model.word} has an objective that is not finite, as if it had diverged: name another model")
     optimum = _optimum(objective, classes, identity)

@@ -69,7 +69,6 @@ def main(args: argparse.Namespace, config: Config) -> int:
 
 def _predict(drawn: "list[tuple[str, Image, Grey]]", model: str, config: Config) -> "list[Answer]":
     """The model's answers for pictures: their names, small copies, and ink."""
-    # TensorFlow takes seconds to import: only now that there is a picture.
     import numpy as np
 
     from pipeline.recognition.ink import like_mnist

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.imports import direct_imports, imported_names, pipeline_files
+from tests.support.imports import direct_imports, imported_names, pipeline_files, run_and_list
 from tests.support.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,15 +158,9 @@ def test_nothing_that_is_read_can_run_code(folder: str) -> None:
 def test_light_commands_load_no_heavy_package(command: list[str], changeable: Project) -> None:
     """A heavy package takes up to seconds to import. Light commands load none, also not through Hydra's plugins."""
     module, *words = command
-    code = (
-        "import runpy, sys, atexit\n"
-        f"atexit.register(lambda: print('HEAVY', sorted({HEAVY} & set(sys.modules))))\n"
-        f"sys.argv = ['x', *{words!r}]\n"
-        f"runpy.run_module({module!r}, run_name='__main__')\n"
-    )
-    done = changeable.run(sys.executable, "-c", code)
+    done = run_and_list(changeable, module, words, HEAVY)
     assert done.returncode == 0, done.stderr
-    assert "HEAVY []" in done.stdout
+    assert "loaded []" in done.stdout
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "conf").rglob("*.yaml")), ids=lambda file: str(file.relative_to(ROOT)))

@@ -7,6 +7,7 @@ from pipeline.core.errors import UserError
 from pipeline.data import prepared
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, mcnemar
+from pipeline.model import keras_file
 
 if TYPE_CHECKING:
     from pipeline.runs.lookup import Lookup
@@ -32,14 +33,11 @@ def predictions_for(lookup: "Lookup", run: "RunOrModel", config: Config) -> Pred
     (test,) = prepared.read(config, "test")
     if run.run and run.tags.get("data.md5") != prepared.data_md5():
         raise UserError(f"{run.word} was not evaluated, and prepared/ holds other data than it was trained on")
-    # TensorFlow takes seconds to import: only now that it is needed.
-    from pipeline.model import keras_file, softmax
-
-    model = keras_file.load(lookup.model_file(run))
-    expected, pixels = model.input_shape[1], test.pixels.shape[1]
-    if expected != pixels:
-        raise UserError(f"{run.word} reads images of {expected} pixels, and those in prepared/ have {pixels}")
-    return Predictions.from_logits(softmax.predict_logits(model, test.pixels), test.labels)
+    model = keras_file.read(lookup.model_file(run))
+    pixels = test.pixels.shape[1]
+    if model.pixels != pixels:
+        raise UserError(f"{run.word} reads images of {model.pixels} pixels, and those in prepared/ have {pixels}")
+    return Predictions.from_logits(model.logits(test.pixels), test.labels)
 
 
 def paired_test(first: Predictions, second: Predictions) -> McNemar:

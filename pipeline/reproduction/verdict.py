@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.atomic import sha256
+from pipeline.model import keras_file
 
 TOLERANCE = 1e-5  # of a weight: other kernels for the same product differ by no more
 
@@ -22,9 +23,7 @@ def judge(model: Path, history: Path, again: Path, model_sha256: str) -> Verdict
     """Compare a run's model file and history.csv (metrics by epoch) with those in the folder `again`."""
     if sha256(again / "model.keras") == model_sha256:
         return Verdict(same=True, message=f"identical: the same model to the byte, SHA-256 {model_sha256}")
-    from pipeline.model import keras_file
-
-    old, new = (keras_file.weights(path) for path in (model, again / "model.keras"))
+    old, new = ((read.kernel, read.bias) for read in map(keras_file.read, (model, again / "model.keras")))
     if [array.shape for array in old] != [array.shape for array in new]:
         return Verdict(same=False, message="different: the models have other shapes")
     if all(np.array_equal(first, second) for first, second in zip(old, new, strict=True)):

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.core import signals
 from pipeline.core.atomic import sha256, write_csv
 from pipeline.core.config import Config, whole_batches
@@ -13,7 +15,7 @@ from pipeline.core.errors import Stopped
 from pipeline.core.job_context import JobContext
 from pipeline.core.progress import on_terminal
 from pipeline.model import keras_file, metrics, serving, softmax
-from pipeline.model.quiet_keras import keras
+from pipeline.model.softmax_model import SoftmaxModel
 from pipeline.tracking import datasets, upload_queue
 from pipeline.tracking.logged_model import SavedModel
 from pipeline.tracking.processes import close_orphans_once
@@ -79,7 +81,7 @@ class TrainingJob:
             config.model.seed,
         )
         self.system_metrics = SystemMetrics(config.tracking.system_metrics_every)
-        self._log_weight_image(softmax.templates(model), 0)  # the slider of MLflow's UI starts at 0
+        self._log_weight_image(softmax.to_numpy(model).kernel.T, 0)  # the slider of MLflow's UI starts at 0
         self.head = Head(model, sets.train, sets.valid, config.train, config.seed, self._run_on_epoch)
 
     def on_epoch(self, epoch: Epoch, weights: Floats) -> None:
@@ -108,11 +110,12 @@ class TrainingJob:
         assert self.run is not None
         assert self.head is not None
         model, valid = self.head.model, self.sets.valid
+        trained = softmax.to_numpy(model)
         keras_file.save(model, self.folder / "model.keras")
         write_history(result.history, self.folder / "history.csv")
         classes = weight_images.shown(len(self.sets.class_names))
         title = f"Weights of {classes} after epoch {result.best_epoch}: {self.config.data.name}"
-        images = self._as_images(softmax.templates(model))
+        images = self._as_images(trained.kernel.T)
         weight_images.draw(images, self.sets.class_names, title, self.folder / "weights.png")
         for name in ("history.csv", "weights.png"):
             self.run.log_artifact(self.folder / name)
@@ -123,11 +126,12 @@ class TrainingJob:
             "best/valid_loss": result.best.loss,
         }
         served, examples = serving.guarded(model, valid.pixels), valid.pixels[:5]
-        saved = SavedModel(self.folder / "model.keras", served, examples, model(examples).numpy())
+        probabilities = metrics.probabilities(trained.logits(examples)).astype(np.float32)
+        saved = SavedModel(self.folder / "model.keras", served, examples, probabilities)
         self.run.log_model(saved, best)
         self.summary = f"{len(result.history)} epochs, best validation error {100 * result.best.error:.6f} %"
         if self.config.train.report_test:
-            self._report_test(model)
+            self._report_test(trained)
         self.best_error = result.best.error
         self.head = None  # it holds memory and open files
         self._end_run(None)
@@ -182,10 +186,10 @@ class TrainingJob:
         if self.error is not None:
             raise self.error
 
-    def _report_test(self, model: keras.Model) -> None:
+    def _report_test(self, model: SoftmaxModel) -> None:
         assert self.run is not None
         test = self.sets.test[: whole_batches(len(self.sets.test), self.config.train)]
-        score = metrics.score(softmax.predict_logits(model, test.pixels), test.labels)
+        score = metrics.score(model.logits(test.pixels), test.labels)
         self.run.log_inputs(datasets.inputs(self.config.data, self.sets.data_md5, {datasets.TEST: test}))
         self.run.log_metrics({"test/loss": score.loss, "test/error": score.error})
         self.summary += f", test error {100 * score.error:.6f} %"

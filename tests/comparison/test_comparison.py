@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import requests
@@ -18,11 +19,12 @@ from pipeline.compare import compare
 from pipeline.comparison import answers, table
 from pipeline.core.errors import UserError
 from pipeline.evaluation.predictions import Predictions
-from pipeline.model import keras_file
 from pipeline.runs import registry
 from pipeline.runs.lookup import Lookup
 from pipeline.tracking.store import Client
 from tests.comparison.conftest import Evaluated
+from tests.support.imports import run_and_list
+from tests.support.project import ROOT
 from tests.support.servers import free_port, wait_for
 from tests.support.stores import client_of
 
@@ -240,11 +242,32 @@ def test_champion_is_served_over_http_with_the_same_numbers(evaluated: Evaluated
         os.killpg(process.pid, 15)
         process.wait()
     lookup = Lookup(evaluated.config)
-    model = keras_file.load(lookup.model_file(lookup.run_or_model(evaluated.good)))
+    model = keras.models.load_model(lookup.model_file(lookup.run_or_model(evaluated.good)))
     np.testing.assert_array_equal(np.float32(answer["predictions"]), model(pixels).numpy())
     for response in refused:
         assert response.status_code == 400
         assert "pixels_are_0_to_255_and_one_is_above_16" in response.text
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "code"),
+    [
+        ("evaluate", [], 0),
+        ("compare", ["{good}", "{untested}"], 0),
+        ("predict", [str(ROOT / "docs/digits/thin-7.png"), "--model", "{untested}"], 0),
+        ("promote", ["{untested}"], 1),
+        ("report", ["{good}"], 0),
+        ("optimum", ["{good}"], 0),
+    ],
+)
+def test_commands_that_read_a_model_load_neither_tensorflow_nor_keras(
+    command: str, words: list[str], code: int, evaluated: Evaluated
+) -> None:
+    """They take seconds to import, and Keras would deserialize what a foreign file describes."""
+    words = [word.format(good=evaluated.good, untested=evaluated.untested) for word in words]
+    done = run_and_list(evaluated.project, f"pipeline.{command}", words, {"tensorflow", "keras"})
+    assert done.returncode == code, done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded []"
 
 
 def test_deleted_model_is_an_error(evaluated: Evaluated) -> None:

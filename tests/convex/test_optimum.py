@@ -30,7 +30,8 @@ def kept(project: Project) -> list[Path]:
 
 def expected_objective(folder: Path) -> float:
     """Mean negative log-likelihood + l2 * sum(W^2) over the training images, in float64."""
-    kernel, bias = (array.astype(float) for array in keras_file.weights(folder / "models/model.keras"))
+    model = keras_file.read(folder / "models/model.keras")
+    kernel, bias = model.kernel.astype(float), model.bias.astype(float)
     labels = np.load(folder / "prepared/train_labels.npy")
     logits = np.load(folder / "prepared/train_images.npy").reshape(len(labels), -1) / 255 @ kernel + bias
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]

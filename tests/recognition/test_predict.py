@@ -89,15 +89,15 @@ def test_unsuitable_model_is_refused(folder: Path, digits: Project) -> None:
     for model, message in (
         (broken, "has weights that are not finite"),
         (oblong, "takes images of 60 pixels, which is no square"),
-        (other, "is not a model of `python -m pipeline.train`"),
     ):
         keras_file.save(model, folder / "model.keras")
         with pytest.raises(UserError, match=rf"^{folder} {re.escape(message)}"):
             predict._reader(str(folder), command_line.settings([]))
+    other.save(folder / "model.keras")
     done = digits.run(sys.executable, "-m", "pipeline.predict", "seven.png", "--model", ".", cwd=folder)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "error: . is not a model of `python -m pipeline.train`" in done.stderr
+    assert "error: model.keras is not a model of `python -m pipeline.train`: its layers are not" in done.stderr
     assert "Traceback" not in done.stderr
 
 

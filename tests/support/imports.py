@@ -1,7 +1,12 @@
-"""The import graph of pipeline/, read from its sources."""
+"""The import graph of pipeline/, read from its sources, and the packages that a command loads."""
 
 import ast
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
+
+from tests.support.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,3 +42,16 @@ def pipeline_files(file: Path) -> set[Path]:
 def _module_files(name: str) -> set[Path]:
     path = ROOT.joinpath(*name.split("."))
     return {candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()}
+
+
+def run_and_list(
+    project: Project, module: str, words: Sequence[str], packages: Collection[str]
+) -> CompletedProcess[str]:
+    """Run a command in a new process. The last line of its output is `loaded` with those of the packages it loads."""
+    code = (
+        "import runpy, sys, atexit\n"
+        f"atexit.register(lambda: print('loaded', sorted({set(packages)!r} & set(sys.modules))))\n"
+        f"sys.argv = ['x', *{list(words)!r}]\n"
+        f"runpy.run_module({module!r}, run_name='__main__')\n"
+    )
+    return project.run(sys.executable, "-c", code)

@@ -4,11 +4,11 @@ import re
 import signal
 from pathlib import Path
 
+import keras
 import mlflow.pyfunc
 import numpy as np
 import pytest
 
-from pipeline.model import keras_file
 from tests.support.project import Project
 from tests.support.stores import client_of, runs
 
@@ -57,7 +57,7 @@ def test_logged_model_answers_as_the_model_file_does(digits: Project) -> None:
     requirements = (Path(logged.artifact_location.removeprefix("file://")) / "requirements.txt").read_text()
     assert all("==" in line for line in requirements.splitlines())
     pixels = np.load(digits.folder / "prepared/test_images.npy").reshape(-1, 64)
-    saved = keras_file.load(digits.folder / "models/model.keras")
+    saved = keras.models.load_model(digits.folder / "models/model.keras")
     np.testing.assert_array_equal(np.asarray(model.predict(pixels)), saved.predict(pixels, verbose=0))
 
 

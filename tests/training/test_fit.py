@@ -111,7 +111,7 @@ def test_model_keeps_the_best_epoch(sets: Sets, settings: Train) -> None:
     model, result = fit(sets, settings)
     errors = [epoch.valid.error for epoch in result.history if epoch.valid is not None]
     assert result.best_epoch == 1 + int(np.argmin(errors)) < len(errors)
-    logits = softmax.predict_logits(model, sets[1].pixels)
+    logits = softmax.to_numpy(model).logits(sets[1].pixels)
     assert (logits.argmax(axis=1) != sets[1].labels).mean() == pytest.approx(result.best.error)
 
 
@@ -147,6 +147,6 @@ def test_resource_exhausted_error_becomes_a_memory_error() -> None:
 def test_validation_equals_the_score_of_the_logits(sets: Sets, settings: Train) -> None:
     """Training and evaluate compute loss and error alike, so that their figures can be compared."""
     model, result = fit(sets, settings)
-    expected = score(softmax.predict_logits(model, sets[1].pixels), sets[1].labels)
+    expected = score(softmax.to_numpy(model).logits(sets[1].pixels), sets[1].labels)
     assert result.best.error == expected.error
     assert result.best.loss == pytest.approx(expected.loss, rel=1e-6)
