@@ -30,8 +30,8 @@ SLOW := mnist or postgres or browser or launchers or killed or repro or setup or
 test: setup-dev ## Run the tests, but for the slow ones
 	@pytest -m 'not ($(SLOW))'
 
-test-all: setup-dev ## Run all tests, the README on real MNIST included
-	@pytest
+test-all: setup-dev ## Run all tests, the README on real MNIST included, or those in TESTS
+	@pytest $(TESTS)
 
 check: setup-dev ## Lint, types, DVC files
 	@ruff check .
