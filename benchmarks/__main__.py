@@ -5,7 +5,7 @@ python -m benchmarks
 
 import sys
 
-from benchmarks import accuracy, bank, machine, scale, sweep, training, whole_pipeline
+from benchmarks import accuracy, machine, scale, sweep, training, whole_pipeline
 from pipeline.core.atomic import write_text
 from pipeline.core.paths import ROOT
 
@@ -13,7 +13,7 @@ from pipeline.core.paths import ROOT
 def main() -> None:
     """Run the benchmarks one after the other."""
     sections = ["# Speed", f"`make bench` on {machine.description()}"]
-    for module in (training, bank, accuracy, scale, whole_pipeline, sweep):
+    for module in (training, accuracy, scale, whole_pipeline, sweep):
         table = module.table()
         sys.stdout.write(table + "\n\n")
         sys.stdout.flush()

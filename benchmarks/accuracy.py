@@ -12,6 +12,7 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.multiclass import OneVsRestClassifier
 
 from benchmarks import contenders
 from benchmarks.rounds import ROUNDS, markdown
@@ -43,6 +44,9 @@ def table() -> str:
     solvers: dict[str, Callable[[int], Any]] = {
         "LogisticRegression, lbfgs": lambda n: LogisticRegression(solver="lbfgs", max_iter=n),
         "LogisticRegression, saga": lambda n: LogisticRegression(solver="saga", max_iter=n),
+        "LogisticRegression, liblinear, one against the rest": lambda n: OneVsRestClassifier(
+            LogisticRegression(solver="liblinear", max_iter=n)
+        ),
         "SGDClassifier, log_loss": lambda n: SGDClassifier(loss="log_loss", max_iter=n, tol=None, random_state=1),
     }
     rows = [(name, *_cells(measure_solver(make, train, valid))) for name, make in solvers.items()]

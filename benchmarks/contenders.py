@@ -11,6 +11,7 @@ from pipeline.core.errors import UserError
 from pipeline.core.paths import PREPARED
 from pipeline.data.images import LabelledImages
 from pipeline.model import softmax
+from pipeline.training import shares
 from pipeline.training.bank import Bank, Floats
 from pipeline.training.epoch_pass import EpochPass
 
@@ -100,6 +101,82 @@ def bank(data: LabelledImages, batch_size: int, heads: int = 1) -> Epoch:
         )
         trained.head_weights.assign(weights)
         return np.asarray(trained.head_weights[0, :, :-1]).T
+
+    return epoch
+
+
+def free_bank(data: LabelledImages, batch_size: int, heads: int) -> Epoch:
+    """A bank without the promise that a head has the same bits in every bank: float32 sums, and no padding."""
+    images = tf.constant(np.asarray(data.pixels)), tf.constant(np.asarray(data.labels, np.int32))
+    rates = tf.constant(np.geomspace(LEARNING_RATE, LEARNING_RATE / 10, heads), tf.float32)
+    parts = shares.split((tf.zeros((heads, CLASSES, data.pixels.shape[1] + 1)), rates), shares.available_cores())
+    random = np.random.default_rng(1)
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+    def run(weights: tf.Tensor, rates: tf.Tensor, minibatches: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        columns = tf.transpose(tf.reshape(weights, (-1, weights.shape[-1])))
+
+        def step(columns: tf.Tensor, minibatch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            pixels, labels = (tf.gather(array, minibatch) for array in images)
+            x = tf.concat([tf.cast(pixels, tf.float32) / 255, tf.ones((len(minibatch), 1))], axis=1)
+            logits = tf.reshape(x @ columns, (len(minibatch), -1, CLASSES))
+            onehot = tf.one_hot(labels, CLASSES)[:, None]
+            loss = tf.reduce_sum(tf.reduce_logsumexp(logits, -1) - tf.reduce_sum(logits * onehot, -1), 0)
+            wrong = tf.reduce_sum(tf.cast(tf.argmax(logits, -1, tf.int32) != labels[:, None], tf.int32), 0)
+            error = (tf.nn.softmax(logits) - onehot) * (rates[:, None] / len(minibatch))
+            return columns - tf.matmul(x, tf.reshape(error, (len(minibatch), -1)), transpose_a=True), loss, wrong
+
+        loss, wrong = tf.zeros(len(rates)), tf.zeros(len(rates), tf.int32)
+        for index in tf.range(len(minibatches)):
+            columns, more_loss, more_wrong = step(columns, minibatches[index])
+            loss, wrong = loss + more_loss, wrong + more_wrong
+        if len(rest):
+            columns, more_loss, more_wrong = step(columns, rest)
+            loss, wrong = loss + more_loss, wrong + more_wrong
+        return tf.reshape(tf.transpose(columns), weights.shape), loss, wrong
+
+    def epoch() -> Floats:
+        order = random.permutation(len(data)).astype(np.int32)
+        whole = len(order) // batch_size * batch_size
+        minibatches = tf.constant(order[:whole].reshape(-1, batch_size)), tf.constant(order[whole:])
+        results = shares.call(run, parts, *minibatches)
+        parts[:] = [(weights, steps) for (weights, *_), (_, steps) in zip(results, parts, strict=True)]
+        return np.asarray(parts[0][0][0, :, :-1]).T
+
+    return epoch
+
+
+def jax_vmap(data: LabelledImages, batch_size: int, heads: int) -> Epoch:
+    """JAX's way: one model's step, mapped over the heads, in a compiled loop over the minibatches."""
+    import jax
+    from jax import numpy as jnp
+
+    x, y = jnp.asarray(np.asarray(data.pixels) / np.float32(255)), jnp.asarray(np.asarray(data.labels, np.int32))
+    rates = jnp.geomspace(LEARNING_RATE, LEARNING_RATE / 10, heads)
+    state = [(jnp.zeros((heads, x.shape[1], CLASSES)), jnp.zeros((heads, CLASSES)))]
+    random = np.random.default_rng(1)
+
+    def loss(model: Any, pixels: Any, labels: Any) -> Any:
+        logits = pixels @ model[0] + model[1]
+        return (jax.nn.logsumexp(logits, -1) - jnp.take_along_axis(logits, labels[:, None], -1)[:, 0]).mean()
+
+    def step(model: Any, rate: Any, pixels: Any, labels: Any) -> Any:
+        value, gradient = jax.value_and_grad(loss)(model, pixels, labels)
+        return jax.tree.map(lambda weights, slope: weights - rate * slope, model, gradient), value
+
+    @jax.jit  # type: ignore[untyped-decorator]  # JAX is not in the locks
+    def run(models: Any, minibatches: Any, rest: Any) -> Any:
+        def update(models: Any, minibatch: Any) -> Any:
+            return jax.vmap(step, (0, 0, None, None))(models, rates, x[minibatch], y[minibatch])
+
+        models, losses = jax.lax.scan(update, models, minibatches)
+        return (update(models, rest)[0] if len(rest) else models), losses
+
+    def epoch() -> Floats:
+        order = random.permutation(len(data))
+        whole = len(order) // batch_size * batch_size
+        state[0], _ = run(state[0], order[:whole].reshape(-1, batch_size), order[whole:])
+        return np.asarray(state[0][0][0])
 
     return epoch
 

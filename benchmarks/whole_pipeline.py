@@ -1,51 +1,48 @@
-"""`dvc repro` in a new clone that has only the downloads, and a second time with every stage up to date."""
+"""Whole processes: `dvc repro` in a new clone that has only the downloads, and each command."""
 
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks.processes import time_command, time_python
-from benchmarks.rounds import ROUNDS, markdown
+from benchmarks.rounds import ROUNDS, Seconds, markdown
 from pipeline.core.errors import UserError
 from pipeline.core.paths import DOWNLOADS, ROOT
 
-MODEL = "import keras, pipeline.tracking.run, mlflow.keras, pipeline.model"
-IMPORTS = (
-    "import dvc.cli, dvc.repo",
-    *(f"import pipeline.{stage}" for stage in ("compose", "fetch", "preprocess")),
-    f"import pipeline.train, pipeline.training.weight_images; {MODEL}",
-    f"import pipeline.evaluate, pipeline.evaluation.figures, scipy.stats, sklearn.metrics; {MODEL}",
-)
+TRAIN_IMPORTS = "import pipeline.train, pipeline.training.job, pipeline.training.weight_images, mlflow.keras"
+IMPORTS, REPRO = "the imports that train needs", "`dvc repro` in a new clone with downloads"
+PYTHON = (sys.executable, "-m")
+COMMANDS = {
+    "`dvc repro`, up to date": (*PYTHON, "dvc", "repro"),
+    "`pipeline.evaluate`": (*PYTHON, "pipeline.evaluate"),
+    "`pipeline.predict`, one picture": (*PYTHON, "pipeline.predict", "docs/digits/thin-7.png"),
+    "`pipeline.compare` of two evaluated runs": (*PYTHON, "pipeline.compare", "models", "models"),
+    "`pipeline.train --cfg job`": (*PYTHON, "pipeline.train", "--cfg", "job"),
+}
 
 
 def table() -> str:
-    """Return the table of the median seconds of both, and of the imports of dvc and of each stage's process.
+    """Return the table of the seconds of each command, and of the imports of a training.
 
     Raises:
         UserError: there are no downloads.
     """
     if not DOWNLOADS.is_dir():
         raise UserError(f"{DOWNLOADS} is not there: run `dvc repro fetch`")
-    imports, downloads_only, up_to_date = [], [], []
+    rounds: dict[str, list[float]] = {name: [] for name in (IMPORTS, REPRO, *COMMANDS)}
     for _ in range(ROUNDS):
-        imports.append(sum(time_python(code) for code in IMPORTS))
+        rounds[IMPORTS].append(time_python(TRAIN_IMPORTS))
         with tempfile.TemporaryDirectory() as folder:
             clone = Path(folder) / "clone"
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
             shutil.copytree(DOWNLOADS, clone / "downloads")
             (clone / "dvc.lock").unlink()
-            downloads_only.append(time_command([sys.executable, "-m", "dvc", "repro"], clone))
-            up_to_date.append(time_command([sys.executable, "-m", "dvc", "repro"], clone))
-    base = statistics.median(imports)
-    rows = [
-        (name, f"{statistics.median(times):.1f}", f"{statistics.median(times) / base:.1f}")
-        for name, times in (
-            ("imports of all processes", imports),
-            ("new clone with downloads", downloads_only),
-            ("up to date", up_to_date),
-        )
-    ]
-    return markdown("`dvc repro`", ("case", "s", "times the imports"), rows)
+            rounds[REPRO].append(time_command([*PYTHON, "dvc", "repro"], clone))
+            for name, command in COMMANDS.items():
+                rounds[name].append(time_command(command, clone))
+    seconds = {name: Seconds.of_rounds(times) for name, times in rounds.items()}
+    base = seconds[IMPORTS].median
+    rows = [(name, str(time), f"{time.median / base:.1f}") for name, time in seconds.items()]
+    return markdown("Whole processes", ("command", "s (fastest to slowest round)", "times the imports"), rows)

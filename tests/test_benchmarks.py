@@ -25,6 +25,7 @@ def test_contenders_learn_the_same() -> None:
     expected = contenders.numpy_loop(data, 32)()
     np.testing.assert_allclose(contenders.bank(data, 32)(), expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(contenders.bank(data, 32, heads=4)(), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(contenders.free_bank(data, 32, heads=5)(), expected, rtol=1e-4, atol=1e-6)
     loss, _ = SoftmaxRegression(np.zeros((64, 10)), np.zeros(10)).epoch(data.pixels / 255, data.labels, 32, 0.1)
     assert contenders.keras_fit(data, 32)().history["loss"][0] == pytest.approx(loss, rel=0.03)
 
@@ -33,9 +34,16 @@ def test_contenders_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every contender has a turn in each round, so that a busy moment of the machine affects all of them."""
     monkeypatch.setattr(rounds, "TURN_SECONDS", 0.001)
     turns: list[str] = []
-    medians = rounds.median_seconds({"one": lambda: turns.append("one"), "other": lambda: turns.append("other")})
+    seconds = rounds.measure({"one": lambda: turns.append("one"), "other": lambda: turns.append("other")})
     assert [name for name, _ in itertools.groupby(turns)] == ["one", "other"] * rounds.ROUNDS
-    assert list(medians) == ["one", "other"]
+    assert list(seconds) == ["one", "other"]
+
+
+def test_speeds_show_how_far_the_rounds_differ() -> None:
+    """A figure without its spread would hide a busy machine."""
+    seconds = rounds.Seconds.of_rounds([0.5, 0.1, 0.2])
+    assert seconds.speed(2) == "10.0 (4.0 to 20.0)"
+    assert str(seconds) == "0.20 (0.10 to 0.50)"
 
 
 def test_table_is_markdown() -> None:
