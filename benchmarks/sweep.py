@@ -40,7 +40,8 @@ def table() -> str:
     sweeps = markdown(f"A sweep, {EPOCHS} epochs per job, whole processes", header, rows)
     imports, (metric, leaderboard) = time_python(TRAIN_IMPORTS), _waiting_times(8)
     return (
-        f"{sweeps}\n\nIn a sweep of 512, a job more costs {1000 * our_job:.0f} ms: {3600 / our_job:,.0f} jobs an hour. "
+        f"{sweeps}\n\nIn a sweep of 512, a further job costs {1000 * our_job:.0f} ms: {3600 / our_job:,.0f} jobs "
+        "an hour. "
         f"In a sweep of 8, the first metric is in the store after {metric:.1f} s and the leaderboard after "
         f"{leaderboard:.1f} s; the imports of a training take {imports:.1f} s of each."
     )

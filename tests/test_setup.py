@@ -206,7 +206,7 @@ def test_own_site_cache_is_kept(configured: Project) -> None:
 
 
 def test_damaged_configuration_of_dvc_is_reported(configured: Project) -> None:
-    """In DVC's words; the file may hold keys, and is left as it is."""
+    """In DVC's words; the file may hold keys, and stays unchanged."""
     config = configured.folder / ".dvc/config.local"
     config.write_text("[core\n")
     code, stderr = setup(configured)

@@ -166,10 +166,7 @@ def test_data_are_restored_for_a_user_without_a_name(changeable: Project) -> Non
 
 def test_project_below_the_repositorys_root_is_reproduced_with_its_changes(changeable: Project) -> None:
     """The diff is that of the project, with paths from the root; its worktree has the project in the same folder."""
-    top = Project(changeable.folder.parent)
-    (changeable.folder / ".git").rename(top.folder / ".git")
-    top.git("add", "project")
-    top.git("commit", "-qm", "moved")
+    changeable.move_repository_up()
     (changeable.folder / "conf/new.yaml").write_text("seed: 3\n")
     code = (
         "import pathlib\n"

@@ -64,6 +64,14 @@ class Project:
         done = subprocess.run(["git", *words], cwd=self.folder, capture_output=True, text=True, check=True)
         return done.stdout.rstrip("\n")
 
+    def move_repository_up(self) -> "Project":
+        """Move the Git repository to the folder above, and commit the project there; return that folder."""
+        top = Project(self.folder.parent)
+        (self.folder / ".git").rename(top.folder / ".git")
+        top.git("add", "project")
+        top.git("commit", "-qm", "moved")
+        return top
+
     def copy(self, folder: Path) -> "Project":
         """The project as it stands in another folder, without its runs, whose artifacts have absolute addresses."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))

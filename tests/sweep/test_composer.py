@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 from hydra import initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
@@ -73,7 +72,7 @@ def described(config: DictConfig) -> tuple[object, ...]:
     nodes: list[object] = []
 
     def visit(node: DictConfig) -> None:
-        flags = {flag: OmegaConf.get_type(node) and node._get_flag(flag) for flag in ("struct", "readonly")}
+        flags = {flag: node._get_flag(flag) for flag in ("struct", "readonly")}
         nodes.append((str(node._get_full_key(None)), OmegaConf.get_type(node), flags))
         for key in node:
             child = node._get_node(key)
@@ -129,4 +128,3 @@ def test_jobs_share_nothing(composer: JobComposer) -> None:
         first.hydra.job.num = 7
         first.train.l2 = 0.5
     assert described(second) == described(composer.compose(["train.epochs=3"]))
-    assert isinstance(composer.loader, ConfigLoaderImpl)

@@ -165,11 +165,8 @@ def test_diff_has_every_kind_of_change(repository: Project, tmp_path: Path) -> N
 
 def test_diff_of_a_project_below_the_repositorys_root_has_the_repositorys_paths(repository: Project) -> None:
     """Also with diff.relative set: `git apply` runs in the whole repository."""
-    top = Project(repository.folder.parent)
-    (repository.folder / ".git").rename(top.folder / ".git")
+    top = repository.move_repository_up()
     top.git("config", "diff.relative", "true")
-    top.git("add", "project")
-    top.git("commit", "-qm", "moved")
     (repository.folder / "conf/config.yaml").write_text("seed: 3\n")
     (repository.folder / "pipeline/new.py").write_text("x = 1\n")
     (top.folder / "diff").write_bytes(diff(repository))
@@ -267,10 +264,7 @@ def test_diff_has_no_secrets_and_nothing_that_training_does_not_read(repository:
 
 def test_only_the_projects_changes_make_it_dirty(repository: Project) -> None:
     """Files of other projects in the repository are none of it."""
-    top = Project(repository.folder.parent)
-    (repository.folder / ".git").rename(top.folder / ".git")
-    top.git("add", "project")
-    top.git("commit", "-qm", "moved")
+    top = repository.move_repository_up()
     (top.folder / "other.py").write_text("x = 1\n")
     code = "from pipeline.tracking import git; print(git.dirty())"
     assert repository.run(sys.executable, "-c", code).stdout == "False\n"
