@@ -1,4 +1,4 @@
-"""Metrics of predictions, in NumPy, SciPy and scikit-learn."""
+"""Metrics of predictions, in NumPy and SciPy."""
 
 from dataclasses import dataclass
 
@@ -33,11 +33,16 @@ def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def per_class(predicted: npt.NDArray[np.intp], labels: Labels, classes: int) -> list[dict[str, float]]:
-    """Return precision, recall and F1 as fractions, one dict per class in the order of the labels."""
-    from sklearn.metrics import precision_recall_fscore_support
+    """Return precision, recall and F1 as fractions, one dict per class in the order of the labels.
 
-    names = ("precision", "recall", "f1")
-    columns = precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0.0)
-    return [
-        {name: float(column[label]) for name, column in zip(names, columns, strict=False)} for label in range(classes)
-    ]
+    A figure whose denominator is 0 is 0, as for a class that is never predicted. scikit-learn has the same figures,
+    but takes a second to import.
+    """
+    correct = np.bincount(labels[predicted == labels], minlength=classes)
+    predictions, images = (np.bincount(each, minlength=classes) for each in (predicted, labels))
+    columns = {
+        "precision": correct / np.maximum(predictions, 1),
+        "recall": correct / np.maximum(images, 1),
+        "f1": 2 * correct / np.maximum(predictions + images, 1),
+    }
+    return [{name: float(column[label]) for name, column in columns.items()} for label in range(classes)]

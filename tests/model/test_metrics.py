@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
 from pipeline.evaluation.evaluate_model import evaluate
 from pipeline.model import metrics
@@ -28,6 +29,16 @@ def test_metrics_per_class() -> None:
     assert per_class[0] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3)}
     assert per_class[1]["precision"] == pytest.approx(1 / 3)
     assert per_class[2] == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
+def test_metrics_per_class_are_those_of_scikit_learn() -> None:
+    """Of 12 classes, the last two are in no image, and the last one is never predicted."""
+    generator = np.random.default_rng(0)
+    labels, predicted = generator.integers(0, 10, 500).astype(np.uint8), generator.integers(0, 11, 500)
+    expected = precision_recall_fscore_support(labels, predicted, labels=range(12), zero_division=0.0)
+    rows = metrics.per_class(predicted, labels, 12)
+    for name, column in zip(("precision", "recall", "f1"), expected, strict=False):
+        np.testing.assert_allclose([row[name] for row in rows], column, rtol=1e-14)
 
 
 @pytest.mark.parametrize(("classes", "number"), [(2, 6), (100, 300), (101, 0)])
