@@ -1,5 +1,6 @@
 """The prepared/ folder: uint8 arrays that can be memory-mapped, and a summary that describes them."""
 
+import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,9 +34,14 @@ def data_md5() -> str:
     if not DATA_DVC.is_file():
         raise UserError(f"{DATA_DVC} is not there: run the command in a clone of the repository")
     try:
-        return str(OmegaConf.select(OmegaConf.load(DATA_DVC), "outs[0].md5"))
+        return _md5_in(DATA_DVC.read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{DATA_DVC} is not valid YAML: restore it, as with `git checkout data.dvc`") from error
+
+
+@functools.lru_cache(maxsize=1)  # each job of a sweep asks, and to parse YAML takes a millisecond
+def _md5_in(text: str) -> str:
+    return str(OmegaConf.select(OmegaConf.create(text), "outs[0].md5"))
 
 
 def identity(config: Config) -> dict[str, Any]:
