@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.core.cores import available_cores
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PREPARED
 from pipeline.data.images import LabelledImages
@@ -109,7 +110,7 @@ def free_bank(data: LabelledImages, batch_size: int, heads: int) -> Epoch:
     """A bank without the promise that a head has the same bits in every bank: float32 sums, and no padding."""
     images = tf.constant(np.asarray(data.pixels)), tf.constant(np.asarray(data.labels, np.int32))
     rates = tf.constant(np.geomspace(LEARNING_RATE, LEARNING_RATE / 10, heads), tf.float32)
-    parts = shares.split((tf.zeros((heads, CLASSES, data.pixels.shape[1] + 1)), rates), shares.available_cores())
+    parts = shares.split((tf.zeros((heads, CLASSES, data.pixels.shape[1] + 1)), rates), available_cores())
     random = np.random.default_rng(1)
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # TensorFlow ships no types

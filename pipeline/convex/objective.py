@@ -1,6 +1,5 @@
 """The objective: the mean negative log-likelihood in nats + l2 * sum(W^2), which is convex in W and b."""
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from pipeline.core.cores import available_cores
 from pipeline.data.images import LabelledImages, Labels
 from pipeline.data.rows import take
 
@@ -107,7 +107,7 @@ class Objective:
             pixels = take(self.data.images, rows).reshape(len(rows), -1).astype(np.float32)
             return function(pixels, self.data.labels[rows])
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(available_cores()) as threads:
             yield from threads.map(call, range(0, len(self.data), BLOCK))
 
 

@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.cores import available_cores
 from pipeline.data.images import LabelledImages
 from pipeline.model.metrics import Score
 from pipeline.model.quiet_keras import tf
@@ -55,7 +56,7 @@ class EpochPass:
         self.chunks = Chunks(data)
         self.images = len(data)
         self.compiled = _Compiled.for_shape(classes, scale)
-        self.max_shares = max_shares or shares.available_cores()
+        self.max_shares = max_shares or available_cores()
 
     @memory_errors()
     def run_epoch(

@@ -6,19 +6,14 @@ head has the same bits in a share of any size (epoch_pass.py).
 
 import functools
 import math
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from pipeline.core.cores import available_cores
 from pipeline.model.quiet_keras import tf
 
 Arrays = tuple[tf.Tensor, ...]
-
-
-def available_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def split(arrays: Iterable[Any], number: int) -> list[Arrays]:
