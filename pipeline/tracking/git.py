@@ -23,10 +23,8 @@ CODE = ("*.py", "*.yaml", "*.yml")
 READ = (*CODE, "*.dvc", "dvc.lock", "pyproject.toml", "requirements.lock")
 UNTRACKED = tuple(f"{folder}/{pattern}" for folder in ("pipeline", "conf", "hydra_plugins") for pattern in CODE)
 NEVER_READ = ("benchmarks", "docs", "reports", "tests")
-ENVIRONMENTS = ("*.env", "*.env.*", "*.envrc")
-KEYS = ("*.pem", "*.key", "*.p12", "*.pfx", "*id_rsa*", "*id_dsa*", "*id_ecdsa*", "*id_ed25519*")
-PASSWORDS = ("*netrc", "*.pgpass", "*.npmrc", "*.pypirc", "*.htpasswd", "*credentials*", "*secret*")
-LEFT_OUT = tuple(f":(exclude,icase){pattern}" for pattern in (*NEVER_READ, *ENVIRONMENTS, *KEYS, *PASSWORDS))
+SECRETS = ("*.env.*", "*credentials*", "*secret*")
+LEFT_OUT = tuple(f":(exclude,icase){pattern}" for pattern in (*NEVER_READ, *SECRETS))
 MAX_BYTES = 1_000_000  # of an untracked file in the diff
 
 
