@@ -139,7 +139,7 @@ def _read_weights(content: bytes, pixels: int, classes: int) -> tuple[npt.NDArra
     Raises:
         ValueError: they are not there, or refer to other files.
     """
-    import h5py  # late: only who reads a model needs it
+    import h5py  # late: a training writes models and reads none
 
     with h5py.File(io.BytesIO(content), "r") as file:
         arrays = []
