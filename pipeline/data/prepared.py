@@ -1,6 +1,7 @@
 """The prepared/ folder: uint8 arrays that can be memory-mapped, and a summary that describes them."""
 
 import functools
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,11 @@ def identity(config: Config) -> dict[str, Any]:
         if key not in in_md5 and not key.endswith((".name", ".bytes"))
     }
     return {"data.name": config.data.name, "data.md5": data_md5(), **settings}
+
+
+def digest(config: Config) -> str:
+    """Return a SHA-256 that is equal for equal contents of prepared/."""
+    return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()
 
 
 def write(sets: dict[Name, LabelledImages], classes: list[str], made_from: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pipeline.tracking.store import Store
 
+SECONDS = "training.seconds"  # a tag: how long the job's bank trained until the last epoch of the job
+
 
 @dataclass(frozen=True)
 class Result:
@@ -20,6 +22,7 @@ class Result:
     epoch: int  # the best one, which has the validation scores
     valid_error: float
     valid_loss: float
+    seconds: float  # of its training
 
 
 def finished_runs(store: Store, data_md5: str, code_hash: str) -> dict[str, list[Result]]:
@@ -38,6 +41,7 @@ def finished_runs(store: Store, data_md5: str, code_hash: str) -> dict[str, list
                     int(metrics["best/epoch"]),
                     metrics["best/valid_error"],
                     metrics["best/valid_loss"],
+                    float(tags.get(SECONDS, (run.info.end_time - run.info.start_time) / 1000)),
                 )
             )
     return results

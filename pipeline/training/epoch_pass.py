@@ -14,7 +14,7 @@ of heads. Four more things are needed for that:
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ MAX_SUM_RATIO = 4  # images that a product sums over, per pixel
 EVALUATION_BATCH = 1000  # images; their float32 pixels take little memory
 
 Sums = npt.NDArray[np.float64]
+Wrong = npt.NDArray[np.bool_]
 
 
 @contextmanager
@@ -80,14 +81,17 @@ class EpochPass:
         return tf.concat([new for new, *_ in parts], axis=0)[: len(weights)], _scores(sums, len(order))
 
     @memory_errors()
-    def evaluate(self, weights: tf.Tensor) -> list[Score]:
-        """The score of each head over all images."""
-        sums = np.zeros((2, len(weights)))
+    def evaluate(self, weights: tf.Tensor) -> tuple[list[Score], Wrong]:
+        """The score of each head over all images, and whether it gets each image wrong, bool (heads, images)."""
+        losses, wrong = np.zeros(len(weights)), []
         parts = shares.split([weights], self.max_shares)
         for images, part in self.chunks.iterate(np.arange(self.images, dtype=np.int32), EVALUATION_BATCH):
             results = shares.call(self.compiled.evaluate, parts, images, *_minibatches(part, EVALUATION_BATCH))
-            sums += _sums(results, len(weights))
-        return _scores(sums, self.images)
+            loss, rest_loss, whole, rest = (each[: len(weights)] for each in _joined(results))
+            losses += _sum(loss) + _sum(rest_loss)
+            wrong += [whole.reshape(len(weights), -1), rest]
+        all_wrong = np.concatenate(wrong, axis=1)
+        return _scores(np.stack([losses, all_wrong.sum(axis=1)]), self.images), all_wrong
 
 
 class _Compiled:
@@ -140,13 +144,20 @@ class _Compiled:
     def evaluate(
         self, weights: tf.Tensor, images: Pair, minibatches: tf.Tensor, rest: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        heads = weights.shape[0]
+        """Losses summed over the whole minibatches by position, and those of the rest; then which images are wrong.
 
-        def evaluate(columns: tf.Tensor, minibatch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            _, losses, wrong = self._forward(columns, heads, *self._gather(images, minibatch))
-            return columns, losses, wrong
-
-        return _loop(evaluate, _flat_weights(weights), heads, minibatches, rest)[1:]
+        Shapes: (heads, position) and (heads, rest), both twice, but (heads, minibatches, position) for wrong images.
+        """
+        heads, columns = weights.shape[0], _flat_weights(weights)
+        number, size = minibatches.shape
+        loss, wrong = tf.zeros((heads, size)), tf.TensorArray(tf.int32, number, element_shape=(heads, size))
+        for index in tf.range(tf.shape(minibatches)[0]):
+            _, more_loss, more_wrong = self._forward(columns, heads, *self._gather(images, minibatches[index]))
+            loss, wrong = loss + more_loss, wrong.write(index, more_wrong)
+        rest_loss, rest_wrong = tf.zeros((heads, 0)), tf.zeros((heads, 0), tf.int32)
+        if rest.shape[0]:
+            _, rest_loss, rest_wrong = self._forward(columns, heads, *self._gather(images, rest))
+        return loss, rest_loss, tf.cast(tf.transpose(wrong.stack(), [1, 0, 2]), tf.bool), tf.cast(rest_wrong, tf.bool)
 
     def _gather(self, images: Pair, minibatch: tf.Tensor) -> Pair:
         """Inputs, float32 (images, pixels + 1), and labels, int32 (images,); the bias is the weight of a constant 1."""
@@ -207,9 +218,17 @@ def _minibatches(order: Order, size: int) -> Pair:
 
 def _sums(results: Iterable[Sequence[tf.Tensor]], heads: int) -> Sums:
     """Sums of losses and errors of each head, (2, heads), from the totals of the shares."""
-    totals = (np.concatenate([np.asarray(each) for each in part])[:heads] for part in zip(*results, strict=True))
-    loss, errors, rest_loss, rest_errors = (total.astype(np.float64).sum(axis=1) for total in totals)
+    loss, errors, rest_loss, rest_errors = (_sum(total[:heads]) for total in _joined(results))
     return np.stack([loss + rest_loss, errors + rest_errors])
+
+
+def _joined(results: Iterable[Sequence[tf.Tensor]]) -> Iterator[npt.NDArray[Any]]:
+    """The arrays (heads, ...) of all heads, from those of the shares."""
+    return (np.concatenate([np.asarray(each) for each in part]) for part in zip(*results, strict=True))
+
+
+def _sum(totals: npt.NDArray[Any]) -> Sums:
+    return np.asarray(totals.astype(np.float64).sum(axis=1))
 
 
 def _scores(sums: Sums, images: int) -> list[Score]:

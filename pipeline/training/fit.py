@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -101,13 +102,14 @@ class _Trainer:
                 settings.batch_size,
             )
             whole = updates == self.updates_per_epoch
-            validated = self.validation.evaluate(weights) if whole else [None] * len(states)
+            validated, wrong = self.validation.evaluate(weights) if whole else (repeat(None), repeat(None))
             indices = [[number] for number in numbers]
             self.bank.head_weights.assign(tf.tensor_scatter_nd_update(self.bank.head_weights, indices, weights))
-            for state, own, train, valid in zip(states, weights.numpy(), trained, validated, strict=True):
+            scores = zip(states, weights.numpy(), trained, validated, wrong, strict=False)
+            for state, own, train, valid, own_wrong in scores:
                 if state.updates_left(before) > 0:
                     epochs.append(Epoch(number, train, valid))
-                    state.observe(epochs[-1], own, before + updates)
+                    state.observe(epochs[-1], own, before + updates, own_wrong)
         return epochs
 
     def remove_ended(self, updates: int, *, stop: bool) -> list[HeadState]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from pipeline.model.metrics import Score
 from pipeline.model.quiet_keras import keras
 from pipeline.training import early_stopping
 from pipeline.training.bank import Floats, set_head_weights
+from pipeline.training.epoch_pass import Wrong
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of training: number and validation score of the best epoch, and all epochs that were begun."""
+    """The result of training.
+
+    It has the number and validation score of the best epoch, all epochs that were begun, and whether the weights of the
+    best epoch get each validation image wrong, bool (images,).
+    """
 
     best_epoch: int
     best: Score
     history: list[Epoch]
+    wrong: Wrong = field(compare=False)  # arrays have no truth value
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class HeadState:
         self.max_updates = head.settings.epochs * updates_per_epoch
         self.stopping = early_stopping.from_settings(head.settings)
         self.best_epoch, self.best = 0, Score(math.inf, math.inf)
+        self.best_wrong = np.zeros(0, bool)
         self.history: list[Epoch] = []
         self.failure: Exception | None = None
 
@@ -70,15 +77,23 @@ class HeadState:
             return 0
         return max(0, min(self.stopping.updates_left(updates), self.max_updates - updates))
 
-    def observe(self, epoch: Epoch, weights: Floats, updates: int) -> None:
-        """Record an epoch and the weights after it, float32 (classes, pixels + 1), and call `on_epoch`."""
+    def observe(self, epoch: Epoch, weights: Floats, updates: int, wrong: Wrong | None) -> None:
+        """Record an epoch, and call `on_epoch`.
+
+        Args:
+            epoch: its scores.
+            weights: those after it, float32 (classes, pixels + 1).
+            updates: how many updates the head has made.
+            wrong: whether it gets each validation image wrong, bool (images,); None where it was not validated.
+        """
         try:
             self._check_finite(epoch, weights)
             self.history.append(epoch)
-            if epoch.valid is not None:
+            if epoch.valid is not None and wrong is not None:
                 self.stopping.observe(updates, epoch.valid.error)
                 if epoch.valid.error < self.best.error:
-                    self.best_epoch, self.best, self.best_weights = epoch.number, epoch.valid, weights.copy()
+                    self.best_epoch, self.best = epoch.number, epoch.valid
+                    self.best_weights, self.best_wrong = weights.copy(), wrong.copy()
             self.head.on_epoch(epoch, weights[:, :-1])
         except Exception as error:  # noqa: BLE001 - it ends this head, and not its neighbours
             self.failure = error
@@ -86,7 +101,7 @@ class HeadState:
     def outcome(self) -> Fit | Exception:
         """The result, or why there is none. The model gets the weights of the best epoch."""
         set_head_weights(self.head.model, self.best_weights)
-        return self.failure or Fit(self.best_epoch, self.best, self.history)
+        return self.failure or Fit(self.best_epoch, self.best, self.history, self.best_wrong)
 
     def _check_finite(self, epoch: Epoch, weights: Floats) -> None:
         for name, score in (("training", epoch.train), ("validation", epoch.valid)):

@@ -1,6 +1,7 @@
 """A training job: one MLflow run that trains one model, alone or in a bank."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
@@ -14,9 +15,11 @@ from pipeline.core.config import Config, whole_batches
 from pipeline.core.errors import Stopped
 from pipeline.core.job_context import JobContext
 from pipeline.core.progress import on_terminal
+from pipeline.data import prepared, wrong_images
+from pipeline.data.wrong_images import WrongImages
 from pipeline.model import keras_file, metrics, serving, softmax
 from pipeline.model.softmax_model import SoftmaxModel
-from pipeline.tracking import datasets, upload_queue
+from pipeline.tracking import datasets, queries, upload_queue
 from pipeline.tracking.logged_model import SavedModel
 from pipeline.tracking.processes import close_orphans_once
 from pipeline.tracking.run import Run, start_run
@@ -55,6 +58,8 @@ class TrainingJob:
         self.run: Run | None = None
         self.error: BaseException | None = None  # that ended the job
         self.run_ended = False
+        self.training_start = 0.0  # by time.monotonic, of its bank
+        self.training_seconds = 0.0  # from then to its last epoch
         self.summary = ""
         self.best_error = 1.0
 
@@ -92,6 +97,7 @@ class TrainingJob:
             Stopped: another job of the sweep failed, with sweep.on_failure=stop.
         """
         assert self.run is not None
+        self.training_seconds = time.monotonic() - self.training_start
         values = epoch_metrics(epoch)
         self.run.log_metrics(values, step=epoch.number)
         self.run.log_metrics(self.system_metrics.read(), step=self.system_metrics.step)
@@ -106,7 +112,7 @@ class TrainingJob:
             prune_if_hopeless(self.context.trial, epoch, self.config.train.epochs)
 
     def finish(self, result: Fit) -> None:
-        """Write model.keras, history.csv and weights.png, log them, and end the run as FINISHED."""
+        """Write model.keras, history.csv, weights.png and valid_wrong.json, log them, and end the run as FINISHED."""
         assert self.run is not None
         assert self.head is not None
         model, valid = self.head.model, self.sets.valid
@@ -117,9 +123,11 @@ class TrainingJob:
         title = f"Weights of {classes} after epoch {result.best_epoch}: {self.config.data.name}"
         images = self._as_images(trained.kernel.T)
         weight_images.draw(images, self.sets.class_names, title, self.folder / "weights.png")
-        for name in ("history.csv", "weights.png"):
+        WrongImages(prepared.digest(self.config), result.wrong).write(self.folder / wrong_images.FILE)
+        for name in ("history.csv", "weights.png", wrong_images.FILE):
             self.run.log_artifact(self.folder / name)
-        self.run.set_tags({"model.sha256": sha256(self.folder / "model.keras")})
+        model_sha256, seconds = sha256(self.folder / "model.keras"), f"{self.training_seconds:.3f}"
+        self.run.set_tags({"model.sha256": model_sha256, queries.SECONDS: seconds})
         best = {
             "best/epoch": result.best_epoch,
             "best/valid_error": result.best.error,
@@ -237,6 +245,8 @@ def _train_heads(jobs: Sequence[TrainingJob]) -> None:
     """Train the heads of started jobs; finish or fail each job as soon as its head has ended."""
     unfinished = dict(enumerate(jobs))
     heads = [job.head for job in jobs if job.head is not None]
+    for job in jobs:
+        job.training_start = time.monotonic()
     bar = ProgressBar()
     try:
         for number, outcome in fit(heads, [bar]) if heads else ():

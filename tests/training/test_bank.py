@@ -100,6 +100,9 @@ def test_number_of_shares_changes_no_bit(sets: Sets, settings: Train, batch_size
         ):
             assert str(result) == str(expected)
             assert weights.tobytes() == expected_weights.tobytes()
+            if isinstance(result, Fit) and isinstance(expected, Fit):
+                np.testing.assert_array_equal(result.wrong, expected.wrong)
+                assert result.wrong.mean() == result.best.error
 
 
 def test_bank_is_a_keras_model(sets: Sets, tmp_path: Path) -> None:
