@@ -13,6 +13,8 @@ NAMES = {
     "code.hash": "SHA-256 of the training code",
     "data.md5": "MD5 of data/ (DVC)",
     "dvc.lock": "SHA-256 of dvc.lock",
+    "dvc.experiment": "DVC experiment",
+    "dvc.baseline": "commit that the DVC experiment is based on",
     "config.hash": "SHA-256 of the settings",
     "model.sha256": "SHA-256 of the model file",
     "output_dir": "folder",

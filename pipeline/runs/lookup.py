@@ -14,9 +14,10 @@ from pipeline.core.atomic import sha256
 from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.text import redact
-from pipeline.runs import registry
+from pipeline.runs import parent_run, registry
 from pipeline.runs.run_info import RunOrModel
 from pipeline.tracking import store
+from pipeline.tracking.provenance import BASELINE, EXPERIMENT
 from pipeline.tracking.store_errors import store_errors
 
 RUN_ID = re.compile("[0-9a-f]{1,32}")
@@ -76,13 +77,14 @@ class Lookup:
             return run
         if word == registry.CHAMPION:
             return self._champion()
-        runs = self._runs_by_name(word)
+        found = [*self._runs_by_name(word), *self._runs_by_experiment(word)]
         if RUN_ID.fullmatch(word):
-            runs += self._search(f"attributes.run_id LIKE '{word}%'")
+            found += self._search(f"attributes.run_id LIKE '{word}%'")
+        runs = list({run.info.run_id: run for run in found}.values())
         if not runs:
             raise UserError(
-                f"no run in {self.display_uri} has {word!r} as its id, as the beginning of its id, or as its name: "
-                "`make ui` shows them"
+                f"no run in {self.display_uri} has {word!r} as its id, as the beginning of its id, as its name, or as "
+                "the name of its DVC experiment: `make ui` shows them"
             )
         if len(runs) > 1:
             candidates = ", ".join(_summary(run) for run in runs[:MAX_CANDIDATES])
@@ -144,14 +146,33 @@ class Lookup:
         return run
 
     def _runs_by_name(self, name: str) -> list[MlflowRun]:
-        # MLflow's filters have no escaped quotes. In a pattern "_" matches any character.
-        pattern = name.replace("'", "_").replace('"', "_")
-        return [run for run in self._search(f"attributes.run_name LIKE '{pattern}'") if run.info.run_name == name]
+        runs = self._search(f"attributes.run_name LIKE '{_pattern(name)}'")
+        return [run for run in runs if run.info.run_name == name]
+
+    def _runs_by_experiment(self, name: str) -> list[MlflowRun]:
+        """The training run of each DVC experiment with this name: the latest finished one, or the latest of all.
+
+        DVC's experiments with the same name have different baselines.
+        """
+        runs = self._search(f"tags.`{EXPERIMENT}` LIKE '{_pattern(name)}'")
+        trained = [run for run in runs if run.data.tags[EXPERIMENT] == name and parent_run.KEY not in run.data.tags]
+        chosen: dict[str, MlflowRun] = {}
+        for run in sorted(trained, key=lambda run: run.info.status != "FINISHED"):
+            chosen.setdefault(run.data.tags.get(BASELINE, ""), run)
+        return list(chosen.values())
 
     def _search(self, query: str) -> list[MlflowRun]:
         """Runs of all experiments, the latest first."""
         experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
         return list(self.client.search_runs(experiments, query, order_by=["attributes.start_time DESC"]))
+
+
+def _pattern(text: str) -> str:
+    """A pattern for LIKE that matches the text, and maybe others: in it "_" is any character.
+
+    MLflow's filters have no escaped quotes. PostgreSQL takes a backslash for an escape, other databases do not.
+    """
+    return re.sub(r"""['"\\]""", "_", text)
 
 
 def _paths(files: Iterable[FileInfo]) -> set[str]:

@@ -28,6 +28,8 @@ from pipeline.tracking import git, processes
 FOLDER = "provenance"  # among the artifacts of a run
 DIFF = "git.diff"
 NO_COMMIT = "git.error"  # tag: why there is no git.commit
+EXPERIMENT = "dvc.experiment"  # tag: the name that `dvc exp show` has for the run
+BASELINE = "dvc.baseline"  # tag: the commit that this experiment of DVC's is based on
 MAX_NAME = 250  # characters of a run's name: PostgreSQL takes no more
 
 log = logging.getLogger(__name__)
@@ -58,8 +60,15 @@ def process_tags(command: str, data_md5: str) -> dict[str, str]:
         "code.hash": code_hash(),
         processes.TAG: processes.this_process(),
         **({"dvc.lock": sha256(DVC_LOCK)} if DVC_LOCK.is_file() else {}),
+        **_experiment_tags(),
         **_git().tags,
     }
+
+
+def _experiment_tags() -> dict[str, str]:
+    """Tags of a process that `dvc exp run` has started. DVC sets both variables; a user's shell may have the name."""
+    name, baseline = os.environ.get("DVC_EXP_NAME"), os.environ.get("DVC_EXP_BASELINE_REV")
+    return {EXPERIMENT: name, BASELINE: baseline} if name and baseline else {}
 
 
 def warn_without_commit() -> None:

@@ -93,10 +93,12 @@ def test_metrics_and_plots_are_shown(changeable: Project) -> None:
 @pytest.mark.repro
 def test_experiment_in_a_temporary_workspace_keeps_its_run(changeable: Project) -> None:
     """`dvc exp run --temp` deletes its workspace. The run and its artifacts are in the project's store."""
-    done = changeable.run("dvc", "exp", "run", "--temp", "-S", "conf/settings.yaml:train.learning_rate=0.2")
+    settings = ("-S", "conf/settings.yaml:train.learning_rate=0.2")
+    done = changeable.run("dvc", "exp", "run", "--temp", "-n", "my-name", *settings)
     assert done.returncode == 0, done.stderr
     (run,) = runs(changeable.folder)
     assert run.info.run_name == "lr=0.2 batch=64"
+    assert run.data.tags["dvc.experiment"] == "my-name"
     assert run.info.status == "FINISHED"
     assert "test/error" in run.data.metrics
     assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(changeable.folder / "mlartifacts")

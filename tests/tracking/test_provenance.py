@@ -51,6 +51,21 @@ def test_run_has_its_configuration_and_its_lock(digits: Project) -> None:
     assert len(run.data.tags["dvc.lock"]) == 64
 
 
+def test_run_names_the_experiment_that_dvc_started_it_for(digits: Project, changeable: Project) -> None:
+    """`dvc exp run` sets both variables. A run without DVC, or of `dvc repro`, belongs to no experiment."""
+    for environment in (
+        {"DVC_EXP_NAME": "named-exp", "DVC_EXP_BASELINE_REV": "0" * 40},
+        {"DVC_EXP_NAME": "of-a-shell"},
+    ):
+        done = changeable.stage("train", "train.epochs=1", **environment)
+        assert done.returncode == 0, done.stderr
+    without, experiment = runs(changeable.folder)
+    assert experiment.data.tags["dvc.experiment"] == "named-exp"
+    assert experiment.data.tags["dvc.baseline"] == "0" * 40
+    for run in (without, *runs(digits.folder)):
+        assert not {"dvc.experiment", "dvc.baseline"} & set(run.data.tags)
+
+
 def test_run_has_no_password() -> None:
     """Everyone who can see the run or a report can read the params and the configuration."""
     sources = "data.sources=['https://me:secret@mirror.example/mnist','sqlite:////x/a@b']"
