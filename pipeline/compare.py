@@ -1,6 +1,6 @@
 """Compare runs: which settings, data and code differ, and whether the difference in test error is significant.
 
-python -m pipeline.compare RUN RUN [...] [--markdown | --csv]
+python -m pipeline.compare RUN RUN [...] [--json | --markdown | --csv]
 
 The first run is the baseline of McNemar's exact test, on the same test images. A run that was not evaluated, or a model
 file, predicts the test images in prepared/ now.
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command_line.Parser(__doc__ or "", "compare")
+    document = '{"runs": [{"run_id", "test_error", "p_value", ...}, ...], "differences": {KEY: [VALUE, ...]}}'
+    parser = command_line.Parser(__doc__ or "", "compare", document)
     parser.add_argument("runs", nargs="+", metavar="RUN", help=command_line.RUN)
-    formats = parser.add_mutually_exclusive_group()
-    formats.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    formats.add_argument("--csv", action="store_true", help="print comma-separated values")
+    parser.formats.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    parser.formats.add_argument("--csv", action="store_true", help="print comma-separated values")
     return parser
 
 
@@ -36,6 +36,9 @@ def main(args: argparse.Namespace, config: Config) -> int:
     from pipeline.comparison import table
 
     compared = compare(args.runs, config)
+    if args.json:
+        command_line.print_json(table.document(compared, config.promotion.significance), args.json)
+        return 0
     rows = table.rows(compared)
     if args.csv:
         sys.stdout.write(table.comma_separated(rows) + "\n")

@@ -29,7 +29,8 @@ REPORT_EVERY = 50  # iterations, where there is no progress bar
 
 def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command_line.Parser(__doc__ or "", "optimum")
+    document = '{"run_id", "objective", "optimum", "gap", "lower_bound", "proven", "iterations"}'
+    parser = command_line.Parser(__doc__ or "", "optimum", document)
     parser.add_argument("run", nargs="?", metavar="RUN", default=str(MODELS), help=f"{command_line.RUN} (the default)")
     return parser
 
@@ -67,6 +68,17 @@ def main(args: argparse.Namespace, config: Config) -> int:
     if model.run is not None:
         lookup.client.log_metric(model.id, "train/objective", value)
         lookup.client.log_metric(model.id, "train/objective_gap", gap)
+    if args.json:
+        document = {
+            "run_id": model.id or None,
+            "objective": value,
+            "optimum": optimum.objective,
+            "gap": gap,
+            "lower_bound": optimum.lower_bound,
+            "proven": optimum.proven,
+            "iterations": optimum.iterations,
+        }
+        command_line.print_json(document, args.json)
     return 0
 
 

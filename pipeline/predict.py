@@ -10,7 +10,6 @@ of other images read it badly. A model file has no names of classes: the number 
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS
 from pipeline.core.text import printable
-from pipeline.runs.command_line import RUN, Parser, run_command
+from pipeline.runs.command_line import RUN, Parser, print_json, run_command
 
 MAX_COLUMNS = 10  # of classes in the table
 MAX_RANKED = 5  # classes in a row, where there are more than that
@@ -36,10 +35,9 @@ if TYPE_CHECKING:
 
 def arguments() -> Parser:
     """The command line."""
-    parser = Parser(__doc__, "predict")
+    parser = Parser(__doc__, "predict", '[{"image", "digit", "probabilities"}, ...]')
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one digit")
     parser.add_argument("--model", metavar="REF", default=str(MODELS), help=f"{RUN} (the default)")
-    parser.add_argument("--json", action="store_true", help='print [{"image", "digit", "probabilities"}, ...]')
     parser.add_argument("--show", metavar="FILE.png", type=Path, help="save a picture of what the model saw")
     return parser
 
@@ -59,7 +57,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     answers = _predict(drawn, args.model, config) if drawn else []
     if args.json:
         rows = [{"image": each.name, "digit": each.digit, "probabilities": each.probabilities} for each in answers]
-        sys.stdout.write(json.dumps(rows) + "\n")
+        print_json(rows, args.json)
     elif answers:
         sys.stdout.write(_table(answers) + "\n")
     if args.show and answers:

@@ -25,7 +25,7 @@ ARTIFACT = "report.html"
 
 def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command_line.Parser(__doc__ or "", "report")
+    parser = command_line.Parser(__doc__ or "", "report", '{"run_id", "page", "kept"}')
     parser.add_argument("run", metavar="RUN", help=command_line.RUN)
     parser.add_argument("--out", metavar="FILE", type=Path, help="the page, outputs/reports/ID.html by default")
     return parser
@@ -50,11 +50,17 @@ def main(args: argparse.Namespace, config: Config) -> int:
         write_text(out, html)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}): choose another --out") from error
-    sys.stdout.write(f"{os.path.relpath(out)}\n")
+    shown = os.path.relpath(out)
+    if not args.json:
+        sys.stdout.write(f"{shown}\n")
+    kept = True
     try:
         run.log_text(html, ARTIFACT)
     except StoreError as error:
+        kept = False
         sys.stderr.write(f"warning: {ARTIFACT} cannot be logged to run {run.id}: {redact(error.reason)}\n")
+    if args.json:
+        command_line.print_json({"run_id": run.id, "page": shown, "kept": kept}, args.json)
     return 0
 
 

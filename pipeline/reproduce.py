@@ -32,7 +32,8 @@ MAX_FILES = 3  # that a question lists
 
 def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command_line.Parser(__doc__ or "", "reproduce")
+    document = '{"run_id", "name", "reproduced", "identical", "largest_difference", "message", ...}'
+    parser = command_line.Parser(__doc__ or "", "reproduce", document)
     parser.add_argument("run", metavar="RUN", help=command_line.RUN)
     parser.add_argument("--trust", action="store_true", help="run the run's code, whoever made it, and do not ask")
     return parser
@@ -63,8 +64,22 @@ def main(args: argparse.Namespace, config: Config) -> int:
         result = verdict.judge(model, history, tree.train(), run.tags.get("model.sha256", ""))
     line(f"run {run.id} ({run.name}) is {result.message}")
     lock = lookup.download_artifact(run.run, f"{provenance.FOLDER}/{LOCK.name}")
-    if not result.same and lock is not None and LOCK.is_file() and sha256(lock) != sha256(LOCK):
+    other_packages = sha256(lock) != sha256(LOCK) if lock is not None and LOCK.is_file() else None
+    if not result.same and other_packages:
         line(f"the run had other packages: {LOCK.name} has changed since")
+    if args.json:
+        document = {
+            "run_id": run.id,
+            "name": run.name,
+            "reproduced": result.same,
+            "identical": result.largest_difference == 0,
+            "largest_difference": result.largest_difference,
+            "message": result.message,
+            "git_commit": commit,
+            "data_md5": md5,
+            "other_packages": other_packages,
+        }
+        command_line.print_json(document, args.json)
     return 0 if result.same else 1
 
 

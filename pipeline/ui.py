@@ -7,7 +7,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from argparse import Namespace
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from pipeline.core.config import Config
 from pipeline.core.errors import Terminated, UserError
@@ -15,17 +19,20 @@ from pipeline.runs import command_line
 
 # MLflow's background jobs for language models take most of its start, and print tracebacks at the end.
 QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+PAUSE = 0.1  # seconds between two attempts to connect
 
 
 def arguments() -> command_line.Parser:
     """The command line."""
-    parser = command_line.Parser(__doc__ or "", "ui")
+    parser = command_line.Parser(__doc__ or "", "ui", '{"address", "charts": [{"experiment", "link"}, ...]}')
     parser.add_argument("--port", type=int, help="5001 by default")
     return parser
 
 
 def main(args: Namespace, config: Config) -> int:
     """Print links to the charts, and serve MLflow's UI unless the store is a server, which has its own.
+
+    With --json they are printed when the UI can be opened.
 
     Raises:
         UserError: there is no store, or the port is taken.
@@ -37,10 +44,15 @@ def main(args: Namespace, config: Config) -> int:
     is_server, port = charts.is_server(lookup.uri), charts.PORT if args.port is None else args.port
     if not is_server:
         _check_port(charts.LOOPBACK, port)
-    for name, link in charts.links(lookup.client, charts.address(lookup.uri, port)):
-        sys.stdout.write(f"{name}: {link}\n")
-    sys.stdout.flush()
-    return 0 if is_server else _serve(lookup.uri, charts.LOOPBACK, port)
+    address = charts.address(lookup.uri, port)
+    links = [{"experiment": name, "link": link} for name, link in charts.links(lookup.client, address)]
+    print_document = partial(command_line.print_json, {"address": address, "charts": links}, args.json)
+    if not args.json:
+        sys.stdout.write("".join(f"{item['experiment']}: {item['link']}\n" for item in links))
+        sys.stdout.flush()
+    elif is_server:
+        print_document()
+    return 0 if is_server else _serve(lookup.uri, charts.LOOPBACK, port, print_document if args.json else None)
 
 
 def _check_port(host: str, port: int) -> None:
@@ -56,8 +68,11 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _serve(uri: str, host: str, port: int) -> int:
-    """Run MLflow's UI until it ends or a signal arrives, and return its exit code."""
+def _serve(uri: str, host: str, port: int, when_open: Callable[[], None] | None = None) -> int:
+    """Run MLflow's UI until it ends or a signal arrives, and return its exit code.
+
+    `when_open` is called when the UI can be opened.
+    """
     address = ["--host", host, "--port", str(port)]
     options = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     store = {"MLFLOW_BACKEND_STORE_URI": uri}  # may hold a password, and arguments are visible to every user
@@ -65,15 +80,28 @@ def _serve(uri: str, host: str, port: int) -> int:
     with subprocess.Popen(
         [sys.executable, "-m", "mlflow", "ui", *address, *options],
         env={**os.environ, **QUIET, **store},
+        stdout=sys.stdout,  # with --json it is stderr
         start_new_session=True,
     ) as server:
         try:
+            if when_open is not None and _is_open(server, host, port):
+                when_open()
             return server.wait()
         except KeyboardInterrupt as interrupt:
-            server.terminate()
             if isinstance(interrupt, Terminated):
                 raise
             return 0
+        finally:
+            server.terminate()
+
+
+def _is_open(server: "subprocess.Popen[bytes]", host: str, port: int) -> bool:
+    """Wait until the server accepts connections; False if it has ended before."""
+    while server.poll() is None:
+        with suppress(OSError), socket.create_connection((host, port)):
+            return True
+        time.sleep(PAUSE)
+    return False
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tabulate import tabulate
 
@@ -36,7 +37,7 @@ def rows(compared: Sequence[Compared]) -> list[Row]:
     return [
         ["", *(item.run.name for item in compared)],
         ["run", *(item.run.id[:8] or UNKNOWN for item in compared)],
-        *_differences(compared),
+        *([key, *(_shown(key, value) for value in values)] for key, values in _differences(compared).items()),
         ["best epoch", *(_metric(item, "best/epoch", "g") for item in compared)],
         ["validation error", *(_metric(item, "best/valid_error", ".2%") for item in compared)],
         ["validation loss (nats)", *(_metric(item, "best/valid_loss", ".4f") for item in compared)],
@@ -48,12 +49,59 @@ def rows(compared: Sequence[Compared]) -> list[Row]:
     ]
 
 
-def _differences(compared: Sequence[Compared]) -> list[Row]:
-    """The params, in the order of conf/, and tags in which the runs differ."""
+def document(compared: Sequence[Compared], significance: float) -> dict[str, Any]:
+    """The runs, the first of which is the baseline, and what differs, for --json; None where a value is unknown."""
+    runs = [
+        {
+            "run_id": item.run.id or None,
+            "name": item.run.name,
+            "best_epoch": _epoch(item),
+            "valid_error": item.run.metrics.get("best/valid_error"),
+            "valid_loss": item.run.metrics.get("best/valid_loss"),
+            **_test_error(item.predictions),
+            **_significance(item.test, significance),
+        }
+        for item in compared
+    ]
+    return {"runs": runs, "differences": _differences(compared)}
+
+
+def _epoch(item: Compared) -> int | None:
+    epoch = item.run.metrics.get("best/epoch", math.nan)
+    return int(epoch) if math.isfinite(epoch) else None
+
+
+def _test_error(predictions: Predictions | None) -> dict[str, Any]:
+    if predictions is None:
+        return dict.fromkeys(("test_images", "test_error", "test_error_interval"))
+    wrong, images = int(predictions.wrong.sum()), len(predictions.wrong)
+    interval = wilson_interval(wrong, images)
+    return {"test_images": images, "test_error": wrong / images, "test_error_interval": interval}
+
+
+def _significance(test: McNemar | None, significance: float) -> dict[str, Any]:
+    if test is None:
+        return dict.fromkeys(("wrong_where_first_is_right", "right_where_first_is_wrong", "p_value", "significant"))
+    return {
+        "wrong_where_first_is_right": test.only_second,
+        "right_where_first_is_wrong": test.only_first,
+        "p_value": test.p_value,
+        "significant": test.p_value < significance,
+    }
+
+
+def _differences(compared: Sequence[Compared]) -> dict[str, list[str | None]]:
+    """The params, in the order of conf/, and tags in which the runs differ, with each run's value."""
     keys = dict.fromkeys(key for item in compared for key in item.run.params)
-    params = [[key, *(item.run.params.get(key, UNKNOWN) for item in compared)] for key in keys]
-    tags = [[key, *(item.run.tags.get(key, UNKNOWN)[:HASH_LENGTH] for item in compared)] for key in TAGS]
-    return [row for row in params + tags if len(set(row[1:])) > 1]
+    params = {key: [item.run.params.get(key) for item in compared] for key in keys}
+    tags = {key: [item.run.tags.get(key) for item in compared] for key in TAGS}
+    return {key: values for key, values in (params | tags).items() if len(set(values)) > 1}
+
+
+def _shown(key: str, value: str | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return value[:HASH_LENGTH] if key in TAGS else value
 
 
 def _metric(item: Compared, name: str, spec: str) -> str:

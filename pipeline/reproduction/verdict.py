@@ -13,26 +13,33 @@ TOLERANCE = 1e-5  # of a weight: other kernels for the same product differ by no
 
 
 class Verdict(NamedTuple):
-    """`same` if all weights are equal within the tolerance; `message` ends a sentence about the run."""
+    """`same` if all weights are equal within the tolerance; `message` ends a sentence about the run.
+
+    `largest_difference` is that of a weight; None if the models have other shapes.
+    """
 
     same: bool
     message: str
+    largest_difference: float | None
 
 
 def judge(model: Path, history: Path, again: Path, model_sha256: str) -> Verdict:
     """Compare a run's model file and history.csv (metrics by epoch) with those in the folder `again`."""
     if sha256(again / "model.keras") == model_sha256:
-        return Verdict(same=True, message=f"identical: the same model to the byte, SHA-256 {model_sha256}")
+        message = f"identical: the same model to the byte, SHA-256 {model_sha256}"
+        return Verdict(same=True, message=message, largest_difference=0.0)
     old, new = ((read.kernel, read.bias) for read in map(keras_file.read, (model, again / "model.keras")))
     if [array.shape for array in old] != [array.shape for array in new]:
-        return Verdict(same=False, message="different: the models have other shapes")
+        return Verdict(same=False, message="different: the models have other shapes", largest_difference=None)
     if all(np.array_equal(first, second) for first, second in zip(old, new, strict=True)):
-        return Verdict(same=True, message="identical: the same weights to the bit, in a file that another Keras wrote")
+        message = "identical: the same weights to the bit, in a file that another Keras wrote"
+        return Verdict(same=True, message=message, largest_difference=0.0)
     largest = max(float(np.abs(first - second).max()) for first, second in zip(old, new, strict=True))
     if largest <= TOLERANCE:
-        return Verdict(same=True, message=f"equal within 1e-5: the largest difference of a weight is {largest:.1e}")
-    difference = f"the largest difference of a weight is {largest:.1e}; {first_difference(history, again)}"
-    return Verdict(same=False, message=f"different: {difference}")
+        message = f"equal within 1e-5: the largest difference of a weight is {largest:.1e}"
+        return Verdict(same=True, message=message, largest_difference=largest)
+    message = f"different: the largest difference of a weight is {largest:.1e}; {first_difference(history, again)}"
+    return Verdict(same=False, message=message, largest_difference=largest)
 
 
 def first_difference(history: Path, again: Path) -> str:

@@ -1,10 +1,13 @@
-"""What the commands about runs share: arguments, settings from conf/, one-line errors and exit codes."""
+"""What the commands about runs share: arguments, settings from conf/, JSON, one-line errors and exit codes."""
 
 import argparse
+import json
+import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
+from typing import Any, NoReturn, TextIO
 
 from hydra import compose, initialize_config_dir
 
@@ -14,13 +17,19 @@ from pipeline.core.errors import UserError
 from pipeline.core.exits import exit_on_error, exit_with_error
 from pipeline.core.paths import CONF, expand_home_in_arguments
 
-RUN = "a run's id or the beginning of it, its name, `champion`, a model file, or a folder with one, as models"
+RUN = (
+    "a run's id or the beginning of it, its name, the name of its DVC experiment, `champion`, a model file, or a "
+    "folder with one, as models"
+)
 
 
 class Parser(argparse.ArgumentParser):
-    """A command's arguments. The module's docstring is the help, and a usage error is one line."""
+    """A command's arguments. The module's docstring is the help, and a usage error is one line.
 
-    def __init__(self, doc: str, name: str) -> None:
+    `document` shows what the command prints with --json. The options in the group `formats` exclude each other.
+    """
+
+    def __init__(self, doc: str, name: str, document: str) -> None:
         super().__init__(
             prog=f"python -m pipeline.{name}",
             description=doc,
@@ -29,6 +38,9 @@ class Parser(argparse.ArgumentParser):
         )
         set_help = "override a setting in conf/, as tracking=server"
         self.add_argument("-S", "--set", metavar="KEY=VALUE", action="append", default=[], help=set_help)
+        self.formats = self.add_mutually_exclusive_group()
+        # The value is the stream of the document: `run_command` sends everything else to stderr.
+        self.formats.add_argument("--json", action="store_const", const=sys.stdout, help=f"print {document}")
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
@@ -38,6 +50,7 @@ class Parser(argparse.ArgumentParser):
 def run_command(main: Callable[[argparse.Namespace, Config], int], parser: Parser) -> None:
     """Call `main` with the arguments and the settings, and exit with the code that it returns.
 
+    With --json the document is alone on stdout: everything else that is printed goes to stderr.
     A user error is one line on stderr and exit code 2; a signal is 128 + its number. With HYDRA_FULL_ERROR=1 errors
     keep their tracebacks.
     """
@@ -45,10 +58,25 @@ def run_command(main: Callable[[argparse.Namespace, Config], int], parser: Parse
     logs.replace_unencodable()
     expand_home_in_arguments()
     args = parser.parse_args()
-    with exit_on_error(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"):
+    everything_else = redirect_stdout(sys.stderr) if args.json else nullcontext()
+    with exit_on_error(full_errors=os.environ.get("HYDRA_FULL_ERROR") == "1"), everything_else:
         code = main(args, settings(args.set))
         sys.stdout.flush()
     sys.exit(code)
+
+
+def print_json(document: object, stream: TextIO) -> None:
+    """Print the document in one line, at once. Numbers that are not finite become null: JSON has none."""
+    stream.write(json.dumps(_finite(document), allow_nan=False) + "\n")
+    stream.flush()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def settings(overrides: Sequence[str]) -> Config:

@@ -1,7 +1,7 @@
 """Upload the runs whose journals are still on disk, because the store was away or their process was killed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,29 +29,44 @@ class Uploaded(NamedTuple):
     parent: str
 
 
+class Failure(NamedTuple):
+    """The output folder of a run that is not uploaded, and why."""
+
+    folder: Path
+    reason: str
+
+
+class NotUploaded(UserError):
+    """Some runs are not uploaded."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        reasons = list(dict.fromkeys(failure.reason for failure in failures))
+        more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
+        super().__init__("; ".join(reasons[:MAX_REASONS]) + more)
+        self.failures = failures
+
+
 def upload(folder: Path, tracking: Tracking, *, chosen: bool) -> Iterator[Uploaded]:
     """Upload all runs in the folder or below it, one after the other, and yield each one.
 
     They go to the store and experiment that their journals name, unless the user has `chosen` another store.
 
     Raises:
-        UserError: some runs are not uploaded, because a process writes them or the store refuses them. It is raised
+        NotUploaded: some runs are not uploaded, because a process writes them or the store refuses them. It is raised
             after the others have been uploaded.
     """
-    errors: list[UserError] = []
+    failures: list[Failure] = []
     for journal in find_journals(folder):
         try:
             with journal.locked() as exists:
                 uploaded = _upload(journal, tracking, chosen=chosen) if exists else None
         except UserError as error:
-            errors.append(error)
+            failures.append(Failure(journal.output, str(error)))
             continue
         if uploaded:
             yield uploaded
-    if errors:
-        reasons = list(dict.fromkeys(map(str, errors)))
-        more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
-        raise UserError("; ".join(reasons[:MAX_REASONS]) + more)
+    if failures:
+        raise NotUploaded(failures)
 
 
 def _upload(journal: Journal, tracking: Tracking, *, chosen: bool) -> Uploaded | None:

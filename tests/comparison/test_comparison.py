@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -64,12 +65,49 @@ def test_metrics_are_those_of_the_runs(evaluated: Evaluated) -> None:
     assert rows["validation error"][0] == f"{lookup.run(evaluated.good).data.metrics['best/valid_error']:.2%}"
 
 
-def test_model_file_predicts_what_its_run_was_evaluated_with(evaluated: Evaluated) -> None:
-    """A model file that no run has made predicts at once; the bits are the same."""
-    made, loose = (evaluated.project.folder / name for name in ("models/model.keras", "loose.keras"))
+def test_json_has_the_figures_of_the_runs(evaluated: Evaluated) -> None:
+    """All digits of them. The first run, the baseline, has no test; a model that no run made has no id."""
+    _repack(evaluated.project.folder / "models/model.keras", evaluated.project.folder / "no_run.keras")
+    done = evaluated.project.stage("compare", "--json", evaluated.good, evaluated.bad, "no_run.keras")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    good, bad, no_run = document["runs"]
+    lookup = Lookup(evaluated.config)
+    for item, run_id in ((good, evaluated.good), (bad, evaluated.bad)):
+        run = lookup.run(run_id)
+        assert (item["run_id"], item["name"]) == (run_id, run.info.run_name)
+        for key, metric in (
+            ("best_epoch", "best/epoch"),
+            ("valid_error", "best/valid_error"),
+            ("valid_loss", "best/valid_loss"),
+            ("test_error", "test/error"),
+        ):
+            assert item[key] == run.data.metrics[metric]
+        interval = [run.data.metrics[f"test/error_{end}"] for end in ("low", "high")]
+        assert item["test_error_interval"] == pytest.approx(interval)
+    _, second = compare([evaluated.good, evaluated.bad], evaluated.config)
+    assert second.test is not None
+    expected = (*second.test, True)
+    names = ("right_where_first_is_wrong", "wrong_where_first_is_right", "p_value", "significant")
+    assert tuple(bad[name] for name in names) == expected
+    assert [good[name] for name in names] == [None] * 4
+    figures = {name: bad[name] for name in ("test_error", "test_error_interval", "test_images", *names)}
+    unknown = dict.fromkeys(("run_id", "best_epoch", "valid_error", "valid_loss"))
+    assert no_run == {"name": "no_run.keras", **figures, **unknown}
+    assert document["differences"]["train.learning_rate"] == ["0.1", "0.0005", None]
+    assert document["differences"]["model.sha256"][0] == lookup.run(evaluated.good).data.tags["model.sha256"]
+
+
+def _repack(made: Path, loose: Path) -> None:
+    """Copy a model file with other bytes, so that no run has made it."""
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(loose, "w") as target:
         for name in source.namelist():
             target.writestr(zipfile.ZipInfo(name, (1990, 1, 1, 0, 0, 0)), source.read(name))
+
+
+def test_model_file_predicts_what_its_run_was_evaluated_with(evaluated: Evaluated) -> None:
+    """A model file that no run has made predicts at once; the bits are the same."""
+    _repack(evaluated.project.folder / "models/model.keras", evaluated.project.folder / "loose.keras")
     done = evaluated.project.stage("compare", "models", "loose.keras", "--csv")
     rows = {row[0]: row[1:] for row in csv.reader(io.StringIO(done.stdout))}
     assert rows["run"] == [evaluated.bad[:8], "-"]
@@ -101,10 +139,62 @@ def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
         lookup.run("twice")
     assert all(run_id[:8] in str(refusal.value) for run_id in twice)
     for name in ("nothing", "f" * 32, "it's"):
-        with pytest.raises(UserError, match="as its id, as the beginning of its id, or as its name"):
+        with pytest.raises(UserError, match="as its id, as the beginning of its id, as its name, or as the name"):
             lookup.run(name)
     with pytest.raises(UserError, match="digits has no champion"):
         lookup.run("champion")
+
+
+def test_experiment_of_dvc_is_its_latest_finished_training_run(evaluated: Evaluated) -> None:
+    """`dvc exp run --force` repeats an experiment, which then has several runs. A failed one may have no finished run.
+
+    A name may have quotes, and characters that a filter's pattern takes for any.
+    """
+    earlier, latest, failed, sweep, other = _runs_of_experiments(
+        evaluated,
+        ("it's_odd", "FINISHED", {}),
+        ("it's_odd", "FINISHED", {}),
+        ("it's_odd", "FAILED", {}),
+        ("it's_odd", "FINISHED", {"sweep.key": "a"}),
+        ("it's-odd", "FAILED", {}),
+    )
+    lookup = Lookup(evaluated.config)
+    assert lookup.run("it's_odd").info.run_id == latest
+    assert lookup.run("it's-odd").info.run_id == other
+    for run_id in (earlier, failed, sweep):
+        assert lookup.run(run_id).info.run_id == run_id
+
+
+def test_name_of_an_experiment_and_of_another_run_is_ambiguous(evaluated: Evaluated) -> None:
+    """So are experiments with the same name and different baselines. A run that has the name twice is found."""
+    _, own, *same = _runs_of_experiments(
+        evaluated,
+        ("shared", "FINISHED", {}),
+        ("own", "FINISHED", {"mlflow.runName": "own"}),
+        ("same", "FINISHED", {"dvc.baseline": "1" * 40}),
+        ("same", "FINISHED", {"dvc.baseline": "2" * 40}),
+    )
+    _runs_of_experiments(evaluated, ("further", "FINISHED", {"mlflow.runName": "shared"}))
+    lookup = Lookup(evaluated.config)
+    assert lookup.run("own").info.run_id == own
+    for name in ("shared", "same"):
+        with pytest.raises(UserError, match=f"'{name}' may be one of 2 runs"):
+            lookup.run(name)
+    with pytest.raises(UserError, match=" .*".join(run_id[:8] for run_id in reversed(same))):
+        lookup.run("same")
+
+
+def _runs_of_experiments(evaluated: Evaluated, *rows: tuple[str, str, dict[str, str]]) -> list[str]:
+    """Make runs of DVC experiments with names, statuses and further tags, and return their ids."""
+    client = client_of(evaluated.project.folder)
+    mlflow_experiment = client.get_run(evaluated.good).info.experiment_id
+    ids = []
+    for second, (name, status, tags) in enumerate(rows, start=1):
+        all_tags = {"dvc.experiment": name, "dvc.baseline": "0" * 40, **tags}
+        run = client.create_run(mlflow_experiment, start_time=second * 1000, tags=all_tags)
+        client.set_terminated(run.info.run_id, status)
+        ids.append(run.info.run_id)
+    return ids
 
 
 def test_other_images_are_not_compared(evaluated: Evaluated) -> None:
@@ -137,8 +227,13 @@ def test_run_that_does_not_pass_is_refused_with_all_reasons(
     """A run that was not evaluated, or is not accurate enough: exit code 1, and no model is registered."""
     assert promoted(evaluated, evaluated.untested) == 1
     assert "not promoted: it has not been evaluated: put its settings into conf/" in capsys.readouterr().err
-    assert promoted(evaluated, evaluated.good, min_accuracy=0.99) == 1
-    assert "and promotion.min_accuracy is 99.00%" in capsys.readouterr().err
+    assert promoted(evaluated, evaluated.good, "--json", min_accuracy=0.99) == 1
+    printed = capsys.readouterr()
+    assert "and promotion.min_accuracy is 99.00%" in printed.err
+    document = json.loads(printed.out)
+    assert [f"error: not promoted: {reason}" for reason in document.pop("reasons")] == printed.err.splitlines()
+    unknown = {"version": None, "replaced": None, "unchanged": False, "forced": False}
+    assert document == {"promoted": False, "run_id": evaluated.good, "model": "digits", **unknown}
     assert champion(evaluated) is None
     assert client_of(evaluated.project.folder).search_registered_models() == []
 
@@ -158,6 +253,8 @@ def test_good_run_becomes_the_champion(evaluated: Evaluated) -> None:
     again = evaluated.project.stage("promote", "champion")
     assert again.returncode == 0
     assert again.stdout == f"run {evaluated.good} is the champion already: version 1 of digits\n"
+    document = json.loads(evaluated.project.stage("promote", "champion", "--json").stdout)
+    assert (document["promoted"], document["unchanged"], document["version"]) == (True, True, 1)
 
 
 def test_worse_run_is_refused_and_force_is_recorded(evaluated: Evaluated, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,9 +262,13 @@ def test_worse_run_is_refused_and_force_is_recorded(evaluated: Evaluated, capsys
     assert promoted(evaluated, evaluated.bad, min_accuracy=0.0) == 1
     assert f"significantly worse than the champion, run {evaluated.good}: " in capsys.readouterr().err
     assert champion(evaluated) == evaluated.good
-    assert promoted(evaluated, evaluated.bad, "--force") == 0
+    assert promoted(evaluated, evaluated.bad, "--force", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
     client = client_of(evaluated.project.folder)
     version = client.get_model_version_by_alias("digits", "champion")
+    assert (document["run_id"], document["version"]) == (evaluated.bad, int(version.version))
+    assert (document["promoted"], document["forced"], document["replaced"]) == (True, True, 1)
+    assert "; ".join(document["reasons"]) == version.tags["forced"]
     assert version.run_id == evaluated.bad
     assert "significantly worse than the champion" in version.tags["forced"]
     assert "promotion.min_accuracy" in version.tags["forced"]

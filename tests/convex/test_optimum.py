@@ -54,6 +54,25 @@ def test_run_gets_its_objective_and_the_distance_from_the_optimum(trained: Proje
     assert re.match(r"after \d+ iterations: optimum \S+ nats, proven to be at least ", done.stdout)
 
 
+def test_json_has_the_figures_that_the_run_gets(trained: Project) -> None:
+    """All digits of them; the progress is on stderr."""
+    done = trained.stage("optimum", "--json")
+    document = json.loads(done.stdout)
+    (run,) = runs(trained.folder)
+    (file,) = kept(trained)
+    optimum = json.loads(file.read_text())
+    assert document == {
+        "run_id": run.info.run_id,
+        "objective": run.data.metrics["train/objective"],
+        "optimum": optimum["objective"],
+        "gap": run.data.metrics["train/objective_gap"],
+        "lower_bound": optimum["lower_bound"],
+        "proven": True,
+        "iterations": optimum["iterations"],
+    }
+    assert done.stderr.startswith("the optimum is that of ")
+
+
 def test_kept_optimum_is_used_again_unless_it_is_damaged(trained: Project) -> None:
     """A damaged file is replaced, and no answer comes from it."""
     (run,) = runs(trained.folder)
@@ -92,8 +111,8 @@ def test_model_file_without_a_run_is_measured_with_the_settings_in_conf(trained:
 
 
 def refusal(project: Project, *args: str) -> str:
-    done = project.stage("optimum", *args)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    done = project.stage("optimum", "--json", *args)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     return done.stderr
 
 

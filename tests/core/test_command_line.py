@@ -1,5 +1,8 @@
 """A wrong setting gives one line on stderr, and an exit code in real processes."""
 
+import io
+import json
+import math
 import shutil
 from pathlib import Path
 
@@ -62,6 +65,14 @@ def test_full_error_keeps_the_traceback(fresh: Project) -> None:
 def test_wrong_override_gives_one_line(word: str, expected: list[str]) -> None:
     """The line says what is allowed instead."""
     assert_one_line([word], expected)
+
+
+def test_json_has_null_for_numbers_that_are_not_finite() -> None:
+    """Other programs refuse NaN and Infinity, which Python would write: the loss of a run that diverged."""
+    stream = io.StringIO()
+    command_line.print_json({"loss": math.nan, "rows": [(1, -math.inf), {"error": 0.25, "epoch": None}]}, stream)
+    assert stream.getvalue().endswith("}\n")
+    assert json.loads(stream.getvalue()) == {"loss": None, "rows": [[1, None], {"error": 0.25, "epoch": None}]}
 
 
 def assert_one_line(words: list[str], expected: list[str]) -> None:

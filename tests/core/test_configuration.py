@@ -128,7 +128,7 @@ def test_message_for_a_misspelt_setting_suggests_the_right_one() -> None:
         ("data=mnits", "there is no data/mnits (did you mean mnist?): choose from digits, emnist_digits, emnist_"),
         ("train=nope", "there is no train/nope: choose from sgd"),
         ("tracking=nope", "there is no tracking/nope: choose from server, sqlite"),
-        ("+sweep=gird", "there is no sweep/gird (did you mean grid?): choose from grid, search"),
+        ("+sweep=gird", "there is no sweep/gird (did you mean grid?): choose from grid, repeats, search"),
         ("experiment=nope", "there is no experiment/nope: choose from theano_tutorial"),
         ("hydra/launcher=rya", "there is no hydra/launcher/rya (did you mean ray?): choose from bank, basic, "),
     ],

@@ -1,5 +1,6 @@
 """The command reproduce, with real worktrees, caches and trainings."""
 
+import json
 import os
 import pty
 import shutil
@@ -62,20 +63,31 @@ def test_run_of_a_bank_is_reproduced_alone_and_identical(swept: Project, tmp_pat
 
 @pytest.mark.repro
 def test_lost_data_are_fetched_and_another_model_is_reported(swept: Project, tmp_path: Path) -> None:
-    """Without the run's uncommitted changes the model is another one; the first difference is printed."""
+    """Without the run's uncommitted changes the model is another one; the JSON has the first difference."""
     project = Project(shutil.copytree(swept.folder, tmp_path / "project", symlinks=True))
     run = next(run for run in runs(project.folder) if run.data.params["train.learning_rate"] == "0.2")
     shutil.rmtree(project.folder / ".dvc/cache")
     file = artifacts(run) / "provenance/git.diff"
     diff = file.read_bytes()
     file.unlink()
-    done = project.stage("reproduce", run.info.run_id)
+    done = project.stage("reproduce", "--json", run.info.run_id)
     file.write_bytes(diff)
     assert done.returncode == 1, done.stderr
-    assert " without changes that were not committed: the run has kept none\n" in done.stdout
-    assert " from its source\n" in done.stdout
-    assert f"run {run.info.run_id} (lr=0.2 batch=64 train.epochs=3) is different: " in done.stdout
-    assert "it first differs in epoch 1: train/loss " in done.stdout
+    assert " without changes that were not committed: the run has kept none\n" in done.stderr
+    assert " from its source\n" in done.stderr
+    assert f"run {run.info.run_id} (lr=0.2 batch=64 train.epochs=3) is different: " in done.stderr
+    document = json.loads(done.stdout)
+    assert "it first differs in epoch 1: train/loss " in document.pop("message")
+    assert document.pop("largest_difference") > 1e-5
+    assert document == {
+        "run_id": run.info.run_id,
+        "name": "lr=0.2 batch=64 train.epochs=3",
+        "reproduced": False,
+        "identical": False,
+        "git_commit": run.data.tags["git.commit"],
+        "data_md5": run.data.tags["data.md5"],
+        "other_packages": False,
+    }
 
 
 def test_data_come_from_a_dvc_remote(digits: Project, tmp_path: Path) -> None:

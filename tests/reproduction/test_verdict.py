@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.core.atomic import sha256
 from pipeline.model import keras_file, softmax
-from pipeline.reproduction.verdict import first_difference, judge
+from pipeline.reproduction.verdict import Verdict, first_difference, judge
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def change(folder: Path, by: float) -> None:
     keras_file.save(model, folder / "model.keras")
 
 
-def verdict(folders: tuple[Path, Path], digest: str | None = None) -> tuple[bool, str]:
+def verdict(folders: tuple[Path, Path], digest: str | None = None) -> Verdict:
     old, again = folders
     return judge(old / "model.keras", old / "history.csv", again, digest or sha256(old / "model.keras"))
 
@@ -42,24 +42,28 @@ def verdict(folders: tuple[Path, Path], digest: str | None = None) -> tuple[bool
 def test_same_bytes_and_same_weights_are_identical(folders: tuple[Path, Path]) -> None:
     """The weights decide: another Keras may write another file."""
     digest = sha256(folders[0] / "model.keras")
-    assert verdict(folders) == (True, f"identical: the same model to the byte, SHA-256 {digest}")
-    assert verdict(folders, "of another file")[1].startswith("identical: the same weights to the bit")
+    assert verdict(folders) == (True, f"identical: the same model to the byte, SHA-256 {digest}", 0.0)
+    other_file = verdict(folders, "of another file")
+    assert other_file.message.startswith("identical: the same weights to the bit")
+    assert other_file.largest_difference == 0
 
 
 def test_small_difference_is_equal_within_the_tolerance(folders: tuple[Path, Path]) -> None:
     """Other kernels for the same product may differ so much: no failure, but not identical."""
     change(folders[1], 5e-6)
-    same, line = verdict(folders)
+    same, line, largest = verdict(folders)
     assert same
     assert line.startswith("equal within 1e-5: the largest difference of a weight is ")
+    assert largest == pytest.approx(5e-6, rel=0.01)
 
 
 def test_another_model_is_different_from_an_epoch_on(folders: tuple[Path, Path]) -> None:
     """The message has the largest difference, and the first epoch and metric that differ."""
     change(folders[1], 0.25)
     write_history(folders[1], [0.5, 0.41, 0.3])
-    same, line = verdict(folders)
+    same, line, largest = verdict(folders)
     assert not same
+    assert largest == pytest.approx(0.25)
     assert line.startswith("different: the largest difference of a weight is 2.5e-01; ")
     assert line.endswith("; it first differs in epoch 2: train/loss 0.41 instead of 0.4")
 
@@ -67,7 +71,7 @@ def test_another_model_is_different_from_an_epoch_on(folders: tuple[Path, Path])
 def test_other_shapes_are_different(folders: tuple[Path, Path]) -> None:
     """The models were trained on other data."""
     keras_file.save(softmax.build(49, 10, 255.0, "zeros", 1), folders[1] / "model.keras")
-    assert verdict(folders) == (False, "different: the models have other shapes")
+    assert verdict(folders) == (False, "different: the models have other shapes", None)
 
 
 def test_histories_may_differ_only_in_length(folders: tuple[Path, Path]) -> None:

@@ -1,7 +1,9 @@
 """Runs that a server does not take are kept on disk and uploaded later: once, and complete."""
 
 import csv
+import json
 import math
+import os
 import re
 import resource
 import shutil
@@ -15,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline.core.errors import Diverged, Unwritten, UserError
-from pipeline.runs.upload import Uploaded, upload
+from pipeline.runs.upload import upload
 from pipeline.tracking import processes, retry, store, upload_queue
 from pipeline.tracking.journal import LINES, Journal
 from pipeline.tracking.operations import EndRun, LogArtifacts
@@ -206,8 +208,8 @@ def test_journal_can_be_read_after_a_full_disk(tmp_path: Path) -> None:
     assert journal.read() == [first, last]
 
 
-def test_upload_continues_after_a_run_that_fails(between: Proxy, tmp_path: Path) -> None:
-    """A run without its files and a run of a running process do not stop the others."""
+def test_upload_continues_after_a_run_that_fails(between: Proxy, server: str, fresh: Project, tmp_path: Path) -> None:
+    """A run without its files and a run of a running process do not stop the others. The JSON has all three."""
     opened = store.connect(tracking(between.url, "some"))
     between.silent = True
     for name in ("a", "b", "c"):
@@ -217,10 +219,18 @@ def test_upload_continues_after_a_run_that_fails(between: Proxy, tmp_path: Path)
     _set_other_machine(tmp_path / "a")
     shutil.rmtree(next(tmp_path.glob("a/unwritten/*/000001")))
     _set_other_machine(tmp_path / "c")
-    uploaded: list[Uploaded] = []
-    with pytest.raises(UserError, match=r"run in \S+/a is not uploaded: .*; a process works on the run in \S+/b"):
-        uploaded.extend(upload(tmp_path, tracking(), chosen=False))
-    assert [each.folder.name for each in uploaded] == ["c"]
+    done = fresh.stage("upload", "--json", str(tmp_path))
+    assert done.returncode == 2
+    error = done.stderr.splitlines()[-1]
+    assert re.match(r"error: the run in \S+/a is not uploaded: .*; a process works on the run in \S+/b", error)
+    document = json.loads(done.stdout)
+    (uploaded,) = document["uploaded"]
+    stored = MlflowClient(server).get_run(uploaded.pop("run_id"))
+    assert stored.info.status == uploaded["status"]
+    folders = {name: os.path.relpath(tmp_path / name, fresh.folder) for name in ("a", "b", "c")}
+    assert uploaded == {"status": "FINISHED", "folder": folders["c"], "store": between.url, "parent_run_id": None}
+    assert [failed["folder"] for failed in document["failed"]] == [folders["a"], folders["b"]]
+    assert "; ".join(failed["reason"] for failed in document["failed"]) == error.removeprefix("error: ")
     assert {path.name for path in tmp_path.iterdir() if (path / "unwritten").exists()} == {"a", "b"}
 
 
