@@ -5,6 +5,7 @@ of version 3.17. The view has no name. The UI lists named views, and lets users 
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,21 +19,32 @@ from pipeline.tracking.store import Client, Store
 TAG = "mlflow.sharedViewState."
 MAX_AXES = 6  # of settings: a sweep over presets varies many
 MAX_RUN_IDS = 450  # that a view lists: with more it would be too long for a tag of MLflow
+SHOWN_IMAGES = 10  # runs whose weight images MLflow shows side by side
+IMAGE_EPOCH = re.compile(r"/weights\+step\+(\d+)\+")  # in the path of an image of MLflow's log_image
 CURVES = {"lineSmoothness": 0, "displayPoints": False}  # as measured
 LOOPBACK, PORT = "127.0.0.1", 5001  # where `make ui` serves a sqlite store
 
 
-def save_view(parent: Parent, params: Sequence[str], images_every: int, run_ids: Sequence[str] = ()) -> None:
+def save_view(parent: Parent, params: Sequence[str], image_epoch: int, run_ids: Sequence[str] = ()) -> None:
     """Save the view of a sweep: the children of its run, or the runs with these ids.
 
-    `params` are plotted against the best validation error; `images_every` is the first epoch with a weight image, or 0.
+    `params` are plotted against the best validation error; `image_epoch` is the epoch of the weight images, 0 for none.
     """
     store = parent.store
-    state = json.dumps({**_selection(parent, run_ids), **_charts(params, images_every)})
+    state = json.dumps({**_selection(parent, run_ids), **_charts(params, image_epoch)})
     known = store.client.get_experiment(store.experiment_id).tags
     store.client.set_experiment_tag(store.experiment_id, TAG + parent.id, state)
     if TAG + parent.id not in known:  # later it may be the user's own description of the run
         parent.log({}, {MLFLOW_RUN_NOTE: f"[The sweep's charts]({_link('', store.experiment_id, parent.id)})"})
+
+
+def last_image_epoch(client: Client, run_ids: Sequence[str]) -> int:
+    """The last epoch of which all of these runs have a weight image; 0 where there is none."""
+    epochs = []
+    for run_id in run_ids:
+        matches = (IMAGE_EPOCH.search(file.path) for file in client.list_artifacts(run_id, "images"))
+        epochs.append({int(match[1]) for match in matches if match})
+    return max(set.intersection(*epochs), default=0) if epochs else 0
 
 
 def link_line(store: Store, parent: str) -> str:
@@ -88,15 +100,15 @@ def _selection(parent: Parent, run_ids: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _charts(params: Sequence[str], images_every: int) -> dict[str, Any]:
+def _charts(params: Sequence[str], image_epoch: int) -> dict[str, Any]:
     """Parallel coordinates of the settings, validation curves, and weight images side by side."""
     axes = list(params[:MAX_AXES])
     charts = [
         _chart("PARALLEL", "sweep", selectedParams=axes, selectedMetrics=["best/valid_error"], showAllRuns=True),
         _chart("LINE", "sweep", metricKey="valid/error", selectedMetricKeys=["valid/error"], **CURVES),
     ]
-    if images_every:
-        charts.append(_chart("IMAGE", "weights", imageKeys=["weights"], step=images_every, showRunParams=False))
+    if image_epoch:
+        charts.append(_chart("IMAGE", "weights", imageKeys=["weights"], step=image_epoch, showRunParams=False))
     return {
         "compareRunSections": [_section("sweep", 2, 400), _section("weights", 1, 640)],
         "compareRunCharts": charts,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -62,6 +63,19 @@ def test_page_of_the_sweep_leads_to_its_charts(parent: Parent) -> None:
     client.set_tag(parent.id, "mlflow.note.content", "my best sweep")
     charts.save_view(parent, ["train.l2"], 10)
     assert client.get_run(parent.id).data.tags["mlflow.note.content"] == "my best sweep"
+
+
+def test_last_image_epoch_is_one_that_all_runs_have(parent: Parent) -> None:
+    """A chart shows one epoch of all runs: one that ended early would have no image at a later epoch."""
+    client = parent.store.client
+    long, short = run_of(client, parent), run_of(client, parent)
+    for run_id, epochs in ((long, (0, 10, 20)), (short, (0, 10))):
+        for epoch in epochs:
+            client.log_image(run_id, np.zeros((2, 2, 3), np.uint8), key="weights", step=epoch)
+    assert charts.last_image_epoch(client, [long]) == 20
+    assert charts.last_image_epoch(client, [long, short]) == 10
+    assert charts.last_image_epoch(client, [long, run_of(client, parent)]) == 0
+    assert charts.last_image_epoch(client, []) == 0
 
 
 def test_charts_without_weight_images_where_none_are_kept(parent: Parent) -> None:
