@@ -31,7 +31,7 @@ ROOMS = {
     "training": {"core", "data", "drawing", "model", "tracking"},
     "evaluation": {"core", "data", "drawing", "model"},
     "runs": {"core", "tracking"},
-    "sweep": {"core", "data", "drawing", "runs", "tracking", "training"},
+    "sweep": {"core", "data", "drawing", "evaluation", "runs", "tracking", "training"},
     "comparison": {"core", "data", "evaluation", "model", "runs"},
     "convex": {"core", "data"},
     "recognition": {"core", "model"},

@@ -162,11 +162,12 @@ class Tracking:
 
 @dataclass
 class Sweep:
-    """How a sweep runs its jobs; no result depends on it."""
+    """How a sweep runs and compares its jobs; no result depends on it."""
 
     on_failure: str = one_of("continue", "stop")
     rerun: bool = MISSING
     dry_run: bool = MISSING
+    significance: float = setting("0 to 1", lambda v: 0 <= v <= 1)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Statistics of error rates and predicted probabilities, in NumPy and SciPy."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +55,51 @@ def mcnemar(first_wrong: npt.NDArray[np.bool_], second_wrong: npt.NDArray[np.boo
     discordant = only_first + only_second
     p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
     return McNemar(only_first, only_second, p_value)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for their number, in their order: the family-wise error rate is that of one test.
+
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6
+    (1979).
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """Return Student's t interval of the mean of at least two values; None for fewer.
+
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+    """
+    from scipy.special import stdtrit
+
+    if len(values) < 2:  # noqa: PLR2004 - one value has no deviation
+        return None
+    degrees = len(values) - 1
+    half = float(stdtrit(degrees, (1 + level) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    mean = float(np.mean(values))
+    return mean - half, mean + half
+
+
+def paired_t_test(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return the two-sided p-value of the hypothesis that paired values have the same mean; None for less than 2 pairs.
+
+    Where all differences are equal, it is 1 if they are 0, and else 0.
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+    """
+    from scipy.special import stdtr
+
+    if len(first) < 2:  # noqa: PLR2004 - one difference has no deviation
+        return None
+    differences = np.subtract(second, first)
+    if np.ptp(differences) == 0:
+        return float(differences[0] == 0)
+    t = differences.mean() / (differences.std(ddof=1) / math.sqrt(len(differences)))
+    return float(2 * stdtr(len(differences) - 1, -abs(t)))
 
 
 def calibration(probability: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_], bins: int = BINS) -> Calibration:

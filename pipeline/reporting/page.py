@@ -28,7 +28,7 @@ def render(page: Single | Sweep, written: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "local": local, "duration": duration}
+    environment.filters |= {"percent": percent, "local": local, "duration": duration, "label": label}
     code = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "steps.js"))
     style, script = map(Markup, code)  # not escaped: constant files, into which no value is inserted
     return environment.get_template("page.html.j2").render(
@@ -46,6 +46,11 @@ def render(page: Single | Sweep, written: datetime) -> str:
 def percent(fraction: float) -> str:
     """As `7.56 %`."""
     return f"{100 * fraction:.2f}{SPACE}%"
+
+
+def label(key: str) -> str:
+    """A setting without its section, where that is clear: `learning_rate`."""
+    return key.removeprefix("train.")
 
 
 def local(moment: datetime) -> str:

@@ -12,8 +12,6 @@ from pipeline.runs.stored_run import MetricHistory, StoredRun
 
 MAX_CURVES = 12  # more could not be distinguished
 SPACE = "space."  # prefix of the params with the search space
-MEASURED = ("rank", "best/valid_error", "best/valid_loss", "best/epoch", "run_id", "name", "reused", "folder")
-
 Row = dict[str, Any]
 
 
@@ -22,8 +20,11 @@ class Sweep:
     """A sweep's run, its finished jobs as rows of the leaderboard, and its best run."""
 
     stored_run: StoredRun
-    varied: list[str]  # columns of the leaderboard
-    rows: list[Row]
+    varied: list[str]  # settings
+    rows: list[Row]  # as the jobs in leaderboard.json
+    groups: list[Row]  # of seeds
+    importance: dict[str, float]  # of each setting
+    significance: float
     heat_map: str | None
     curves: str | None
     failed: list[StoredRun]
@@ -34,14 +35,18 @@ class Sweep:
 
 def read(sweep: StoredRun, folder: Path) -> Sweep:
     """Read the sweep from the store; figures are drawn into the folder."""
-    columns, rows = _leaderboard(sweep)
+    leaderboard = _leaderboard(sweep)
+    rows = leaderboard["jobs"]
     best = sweep.other(sweep.tags["best_run_id"]) if "best_run_id" in sweep.tags else None
     runs = [(str(row["name"]), sweep.metric_history("valid/error", str(row["run_id"]))) for row in rows[:MAX_CURVES]]
     curves = [(name, points) for name, points in runs if points]
     return Sweep(
         sweep,
-        varied=[column for column in columns if column not in MEASURED],
+        varied=leaderboard["varied"],
         rows=rows,
+        groups=leaderboard["groups"],
+        importance=leaderboard["importance"],
+        significance=leaderboard["significance"],
         heat_map=embedding.image(sweep.download_artifact("leaderboard.png")),
         curves=_draw(curves, folder / "curves.png"),
         failed=sweep.failed_jobs(),
@@ -51,13 +56,11 @@ def read(sweep: StoredRun, folder: Path) -> Sweep:
     )
 
 
-def _leaderboard(sweep: StoredRun) -> tuple[list[str], list[Row]]:
-    """The columns and rows of the leaderboard; empty if no job has finished."""
+def _leaderboard(sweep: StoredRun) -> dict[str, Any]:
+    """The content of leaderboard.json; without jobs where there is none, or an earlier version has written it."""
+    empty: dict[str, Any] = {"varied": [], "jobs": [], "groups": [], "importance": {}, "significance": 0.0}
     path = sweep.download_artifact("leaderboard.json")
-    if path is None:
-        return [], []
-    table = json.loads(path.read_text(encoding="utf-8"))
-    return table["columns"], [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    return empty if path is None else empty | json.loads(path.read_text(encoding="utf-8"))
 
 
 def _draw(curves: list[tuple[str, MetricHistory]], path: Path) -> str | None:

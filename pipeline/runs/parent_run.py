@@ -30,6 +30,10 @@ class Parent:
         values = [Metric(name, value, now, 0) for name, value in metrics.items()]
         self.store.client.log_batch(self.id, values, tags=[RunTag(key, value) for key, value in tags.items()])
 
+    def log_importance(self, shares: Mapping[str, float]) -> None:
+        """Log the share of each setting in the variance of the validation error."""
+        self.log({f"importance/{_metric_name(key)}": share for key, share in shares.items()}, {})
+
     def record_best(self, best: Result, params: Mapping[str, str]) -> None:
         """Record the best run, its scores and its params. MLflow's params are set once: they cannot be changed."""
         scores = {"best/epoch": best.epoch, "best/valid_error": best.valid_error, "best/valid_loss": best.valid_loss}
@@ -72,10 +76,13 @@ def open_parent(
             store.client.delete_tag(parent.id, "failure")
         return parent
     created = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
-    # Hydra's keys may have characters that MLflow's may not, as `group@package`.
     params = [
-        Param(re.sub(r"[^\w./ -]", "_", f"space.{key}"), truncate(redact(value), "multirun.yaml"))
-        for key, value in space.items()
+        Param(f"space.{_metric_name(key)}", truncate(redact(value), "multirun.yaml")) for key, value in space.items()
     ]
     store.client.log_batch(created.info.run_id, params=params)
     return Parent(store, created.info.run_id)
+
+
+def _metric_name(key: str) -> str:
+    """A key of Hydra's as MLflow accepts it: Hydra's may have further characters, as `group@package`."""
+    return re.sub(r"[^\w./ -]", "_", key)

@@ -1,11 +1,15 @@
 """Finished runs of a sweep's jobs, from earlier starts."""
 
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.core.config import Tracking
 from pipeline.sweep.sweep_job import SweepJob
 
 if TYPE_CHECKING:
+    from pipeline.data.wrong_images import WrongImages
     from pipeline.tracking.queries import Result
 
     Results = dict[str, list[Result]]
@@ -26,17 +30,38 @@ class FinishedRuns:
         """Ask the stores again: runs have been added."""
         self._cache.clear()
 
-    def claim(self, job: SweepJob, parent: str, *, own_only: bool = False) -> "Result | None":
-        """A finished run of such a job that no other job has claimed: the parent's own, else the latest."""
+    def claim(self, job: SweepJob, parent: str, *, own_only: bool = False) -> bool:
+        """Give a job the result of a finished run that no other job has claimed: the parent's own, else the latest.
+
+        Returns whether there is one.
+        """
         if job.config is None:
-            return None
+            return False
         same = self._results(job.config.tracking).get(job.identity, [])
         unclaimed = [result for result in same if result.run_id not in self._claimed]
         own = [result for result in unclaimed if result.parent == parent]
         result = next(iter(own if own_only else own or unclaimed), None)
         if result is not None:
             self._claimed.add(result.run_id)
-        return result
+            job.result, job.wrong_images = result, self._wrong_images(job.config.tracking, result)
+        return result is not None
+
+    def _wrong_images(self, tracking: Tracking, result: "Result") -> "WrongImages | None":
+        """From the folder of the run while that has the run's files, or else from its artifacts."""
+        from pipeline.data.wrong_images import FILE, WrongImages
+        from pipeline.tracking import retry, store
+
+        folder = Path(result.folder)
+        with suppress(OSError, ValueError):
+            if (folder / "run_id").read_text(encoding="utf-8").strip() == result.run_id:
+                return WrongImages.read(folder / FILE)
+        opened = store.connect(tracking)
+        with suppress(ValueError), TemporaryDirectory(prefix="runs-") as downloads:
+            listed = retry.call(lambda: opened.client.list_artifacts(result.run_id))
+            if FILE in [file.path for file in listed]:
+                path = retry.call(lambda: opened.client.download_artifacts(result.run_id, FILE, downloads))
+                return WrongImages.read(Path(path))
+        return None
 
     def _results(self, tracking: Tracking) -> "Results":
         key = (tracking.uri, tracking.experiment)

@@ -6,24 +6,30 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from pipeline.drawing import canvas
 
 COLOURS = "viridis_r"
 MAX_CELLS_WITH_NUMBERS = 200
 TICKS = 6
+OUTLINE = "#c00000"  # a red that none of the colours has
 MAX_HORIZONTAL_LABELS = 8  # of learning rates; more are rotated
 
-Point = tuple[float, int, float]  # learning rate, batch size, validation error as a fraction
+# Learning rate, batch size, validation error as a fraction, and whether it is outlined.
+Point = tuple[float, int, float, bool]
 
 
 def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None:
-    """Write a PNG file: for a grid a heat map of the best error in each cell, for a search a scatter plot."""
+    """Write a PNG file: for a grid a heat map of the best error in each cell, for a search a scatter plot.
+
+    A cell is outlined if its best point is.
+    """
     rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
     width, height = max(7.0, 2.5 + 0.55 * min(len(rates), 24)), max(3.2, 1.6 + 0.45 * len(sizes))
     figure = canvas.new_figure(width, height, layout="constrained")
     axes = figure.subplots()
-    best, worst = (100 * choose(error for _, _, error in points) for choose in (min, max))
+    best, worst = (100 * choose(error for _, _, error, _ in points) for choose in (min, max))
     # Colours end at twice the best error: a job that learned nothing would make all others look alike.
     colours = {"cmap": COLOURS, "vmin": best, "vmax": min(worst, 2 * best)}
     shown = _heat_map(axes, points, colours) if grid else _scatter(axes, points, colours)
@@ -37,10 +43,13 @@ def draw(points: Sequence[Point], title: str, path: Path, *, grid: bool) -> None
 def _heat_map(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> Any:
     rates, sizes = (sorted({point[axis] for point in points}) for axis in (0, 1))
     image = np.full((len(sizes), len(rates)), np.nan)
-    for rate, size, error in points:
-        row, column = sizes.index(size), rates.index(rate)
-        image[row, column] = np.fmin(image[row, column], 100 * error)
+    outlined = np.zeros(image.shape, bool)
+    for rate, size, error, outline in sorted(points, key=lambda point: -point[2]):  # the best of a cell comes last
+        cell = sizes.index(size), rates.index(rate)
+        image[cell], outlined[cell] = 100 * error, outline
     shown = axes.imshow(image, aspect="auto", origin="lower", **colours)
+    for row, column in np.argwhere(outlined):
+        axes.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, edgecolor=OUTLINE, linewidth=2))
     axes.set_xticks(
         range(len(rates)), [f"{rate:g}" for rate in rates], rotation=45 if len(rates) > MAX_HORIZONTAL_LABELS else 0
     )
@@ -55,8 +64,12 @@ def _heat_map(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> A
 
 
 def _scatter(axes: Axes, points: Sequence[Point], colours: dict[str, Any]) -> Any:
-    rates, sizes, errors = zip(*points, strict=True)
-    shown = axes.scatter(rates, sizes, c=[100 * error for error in errors], s=60, edgecolors="0.3", **colours)
+    rates, sizes, errors, outlined = zip(*points, strict=True)
+    edges: dict[str, Any] = {
+        "edgecolors": [OUTLINE if each else "0.7" for each in outlined],
+        "linewidths": 1 + np.array(outlined),
+    }
+    shown = axes.scatter(rates, sizes, c=[100 * error for error in errors], s=60, **edges, **colours)
     axes.set_xscale("log")
     axes.set_yscale("log", base=2)
     axes.set_yticks(sorted(set(sizes)), [str(size) for size in sorted(set(sizes))])

@@ -17,10 +17,11 @@ from pipeline.core.atomic import write_text
 from pipeline.core.config import config_hash, params
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.text import redact
-from pipeline.sweep import leaderboard, summary
+from pipeline.sweep import summary
 from pipeline.sweep.bank_launcher import BankLauncher
 from pipeline.sweep.composer import JobComposer
 from pipeline.sweep.finished_runs import FinishedRuns
+from pipeline.sweep.leaderboard import Leaderboard
 from pipeline.sweep.sweep_job import SweepJob, counts, next_number, ranked, settings, tracking_section, varied_params
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Sweep:
         self.finished_runs.clear_cache()
         try:
             for job in jobs:
-                job.result = self.finished_runs.claim(job, parent.id, own_only=True)
+                self.finished_runs.claim(job, parent.id, own_only=True)
         except StoreError as error:
             for job in jobs:
                 if job.trained and job.result is None:
@@ -149,8 +150,8 @@ class Sweep:
         if self.config.sweep.rerun:
             return
         for job in jobs:
-            if job.result is None and (result := self.finished_runs.claim(job, parent)):
-                job.result, job.reused = result, True
+            if job.result is None:
+                job.reused = self.finished_runs.claim(job, parent)
         if reused := sum(job.reused for job in jobs):
             log.info(
                 "%d of %d jobs have finished before and are skipped (sweep.rerun=true repeats them)", reused, len(jobs)
@@ -191,14 +192,15 @@ class Sweep:
         from pipeline.runs import charts
         from pipeline.tracking import processes, retry, store_errors
 
+        board = Leaderboard.of(self.jobs, self.config.sweep.significance)
         with suppress(OSError):  # nobody reads stdout any more, or its disk is full
             link = charts.link_line(parent.store, parent.id)
-            sys.stdout.write(redact(summary.text(self.jobs, self.folder, parent.id, link)))
+            sys.stdout.write(redact(summary.text(board, self.jobs, self.folder, parent.id, link)))
             sys.stdout.flush()
         final_status, failure = "FAILED", None
         try:
             retry.call(lambda: processes.close_orphans(parent.store))  # of killed workers of a pool
-            retry.call(lambda: self._write(parent))
+            retry.call(lambda: self._write(parent, board))
             final_status = status
         except Exception as error:  # noqa: BLE001 - a full disk, a server that is away: the parent must end
             failure = error
@@ -220,23 +222,29 @@ class Sweep:
         from pipeline.runs import charts
 
         results = [result for _, result in ranked(self.jobs)]
+        store = tracking_section(self.config).uri  # a job may have its run in another one
+        here = [result for job, result in ranked(self.jobs) if job.config and job.config.tracking.uri == store]
+        best = [result.run_id for result in here[: charts.SHOWN_IMAGES]]
+        image_epoch = self.config.tracking.weight_images_every
+        if image_epoch and best:
+            image_epoch = charts.last_image_epoch(parent.store.client, best)
         # An earlier run that was reused is no child of this sweep's run: the view lists all runs then.
         listed = any(result.parent != parent.id for result in results)
         run_ids = [result.run_id for result in results] if listed else []
-        charts.save_view(parent, varied_params(self.jobs), self.config.tracking.weight_images_every, run_ids)
+        charts.save_view(parent, varied_params(self.jobs), image_epoch, run_ids)
 
-    def _write(self, parent: "Parent") -> None:
-        finished = ranked(self.jobs)
-        title = f"{self.config.tracking.experiment}: validation error of {len(finished)} jobs"
-        written = leaderboard.write(self.jobs, title, self.folder, grid=self.grid)
+    def _write(self, parent: "Parent", board: Leaderboard) -> None:
+        title = f"validation error of {len(board.standings)} jobs: {self.config.tracking.experiment}"
+        written = board.write(title, self.folder, grid=self.grid)
         for path in (*written, self.folder / "multirun.yaml"):
             parent.log_artifact(path)
-        parent.log_table(*leaderboard.table(self.jobs), "leaderboard.json")
+        parent.log_table(*board.table(), "leaderboard_table.json")
         parent.log(counts(self.jobs), {})
+        parent.log_importance(board.importance)
         self._save_view(parent)
-        if finished:
-            job, best = finished[0]
+        if board.best is not None:
+            job = board.best.job
             assert job.config is not None
             # Params cannot be changed: they are logged once no later start can find a better job.
             complete = all(job.is_final for job in self.jobs)
-            parent.record_best(best, params(job.config) if complete else {})
+            parent.record_best(board.best.result, params(job.config) if complete else {})

@@ -19,6 +19,7 @@ from pipeline.core.errors import Pruned, Stopped, UserError
 from pipeline.core.text import redact
 
 if TYPE_CHECKING:
+    from pipeline.data.wrong_images import WrongImages
     from pipeline.tracking.queries import Result
 
 FIRST_KEYS = ("train.learning_rate", "train.batch_size")
@@ -33,6 +34,7 @@ class SweepJob:
     config: Config | None
     composed: DictConfig
     result: "Result | None" = None
+    wrong_images: "WrongImages | None" = None  # of its result; None where an earlier version trained it
     reused: bool = False
     trained: bool = False  # to its end, by this sweep
     failure: str | None = None  # why it failed

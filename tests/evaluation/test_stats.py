@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from pipeline.evaluation import stats
 
@@ -44,6 +45,40 @@ def test_mcnemar_is_a_binomial_test_of_the_discordant_images() -> None:
 def test_mcnemar_of_equal_error_rates_is_one(counts: tuple[int, int, int, int]) -> None:
     """With the same mistakes, there are no discordant images. This is no error."""
     assert stats.mcnemar(*wrong(*counts)).p_value == 1
+
+
+def test_holm_by_hand() -> None:
+    """The smallest of four is multiplied by 4, the next by 3, and so on; none is below its predecessor or above 1."""
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert stats.holm([0.6, 0.5]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+
+
+def test_interval_of_a_mean_is_that_of_scipy() -> None:
+    """A single value has none. Equal values have one without a width."""
+    values = [0.07, 0.08, 0.075, 0.071]
+    expected = scipy.stats.t.interval(0.95, 3, np.mean(values), scipy.stats.sem(values))
+    assert stats.mean_interval(values) == pytest.approx(expected)
+    assert stats.mean_interval([0.07]) is None
+    assert stats.mean_interval([0.5, 0.5]) == (0.5, 0.5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_paired_t_test_is_that_of_scipy() -> None:
+    """Equal differences, of which SciPy warns, have a p-value too."""
+    first, second = [0.07, 0.08, 0.075], [0.071, 0.084, 0.076]
+    assert stats.paired_t_test(first, second) == pytest.approx(scipy.stats.ttest_rel(first, second).pvalue)
+    assert stats.paired_t_test([0.5, 0.25], [0.5, 0.25]) == 1
+    assert stats.paired_t_test([0.5, 0.25], [0.75, 0.5]) == 0
+    assert stats.paired_t_test([0.5], [0.75]) is None
+
+
+def test_equal_models_differ_significantly_in_at_most_5_of_100_pairs() -> None:
+    """Each pair gets the same images wrong with the same probabilities, as one model with two seeds does."""
+    random = np.random.default_rng(1)
+    difficulty = random.beta(0.2, 2.5, 10_000)  # 7 % of the images are wrong
+    pairs = [(random.random((2, 10_000)) < difficulty) for _ in range(100)]
+    assert sum(stats.mcnemar(*pair).p_value < 0.05 for pair in pairs) <= 5
 
 
 def test_calibration_by_hand() -> None:

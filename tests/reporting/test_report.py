@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
 import sys
 import time
 from datetime import UTC, datetime
@@ -37,7 +39,7 @@ FIGURES = ["confusion", "mistakes", "calibration", "classes"]
 
 def page_of(folder: Path, run_id: str, out: Path) -> Page:
     """The checked page about a run in the folder's mlflow.db, written in this process."""
-    assert report.main(argparse.Namespace(run=run_id, out=out), settings(folder)) == 0
+    assert report.main(argparse.Namespace(run=run_id, out=out, json=None), settings(folder)) == 0
     return checked(out.read_text(encoding="utf-8"))
 
 
@@ -118,8 +120,8 @@ def test_page_of_a_sweep_ranks_its_jobs_and_shows_the_best(changeable: Project, 
     )
     best = finished[0]
     for rank, run in enumerate(finished, 1):
-        row = f"{rank} {run.data.params['train.learning_rate']} {percent(run.data.metrics['best/valid_error'])}"
-        assert row in page.text
+        error = percent(run.data.metrics["best/valid_error"])
+        assert re.search(rf"{rank}( =)? {run.data.params['train.learning_rate']} {error}", page.text)
     assert "Jobs finished 2 of 3 1 failed, 0 pruned, 0 had finished before" in page.text
     (failed,) = [run for run in runs(changeable.folder) if run.info.status == "FAILED"]
     log = f"{failed.data.tags['output_dir']}/train.log"
@@ -175,14 +177,24 @@ def test_hostile_names_stay_text(store: MlflowClient, tmp_path: Path) -> None:
     assert len(page.html) < 300_000
 
     sweep_id = hostile_run(store, {"sweep.key": "x", "best_run_id": run_id})
-    best = ["best/valid_error", "best/valid_loss", "best/epoch"]
-    columns = ["rank", HOSTILE, *best, "run_id", "name", "reused", "folder"]
-    rows = [[1, HOSTILE, 0.25, 0.25, 2, run_id, HOSTILE, False, HOSTILE]]
-    store.log_text(sweep_id, json.dumps({"columns": columns, "data": rows}), "leaderboard.json")
+    test = {"p_value": None, "p_adjusted": None, "tied": True}
+    measured = {"valid_error": 0.25, "valid_error_interval": [0.2, 0.3], "valid_loss": 0.25, "epoch": 2}
+    job = {"rank": 1, "settings": {HOSTILE: HOSTILE}, "run_id": run_id, "name": HOSTILE, "reused": False}
+    group = {"settings": {HOSTILE: HOSTILE}, "mean_valid_error": 0.25, "std_valid_error": None, "seeds": 1}
+    leaderboard = {
+        "significance": 0.05,
+        "varied": [HOSTILE],
+        "jobs": [{**job, **measured, **test}],
+        "groups": [{**group, "mean_interval": None, **test}],
+        "importance": {HOSTILE: 0.5},
+    }
+    store.log_text(sweep_id, json.dumps(leaderboard), "leaderboard.json")
     failed_id = hostile_run(store, {"mlflow.parentRunId": sweep_id, "output_dir": HOSTILE})
     store.set_terminated(failed_id, "FAILED")
     page = page_of(tmp_path, sweep_id, tmp_path / "sweep.html")
     assert f"{HOSTILE} {failed_id[:8]} {HOSTILE} {HOSTILE}/train.log" in page.text
+    assert f"1 = {HOSTILE} 25.00 % 20.00 % to 30.00 %" in page.text
+    assert f"{HOSTILE} 50.00 %." in page.text  # its importance
 
 
 def test_run_without_content_has_a_page_with_notes(store: MlflowClient, tmp_path: Path) -> None:
@@ -197,6 +209,23 @@ def test_run_without_content_has_a_page_with_notes(store: MlflowClient, tmp_path
     page = page_of(tmp_path, sweep.info.run_id, tmp_path / "sweep.html")
     assert [name for name in page.ids if name in SWEEP_SECTIONS + RUN_SECTIONS] == SWEEP_SECTIONS
     assert "No job has finished yet" in page.text
+
+
+def test_json_has_the_path_of_the_page_and_whether_the_run_has_it(
+    store: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that mails the page learns where it is. A refusal of the store is a warning, and no error."""
+    run = store.create_run(store.search_experiments()[0].experiment_id, run_name="early")
+    out = tmp_path / "run.html"
+    args = report.arguments().parse_args(["early", "--json", "--out", str(out)])
+    for kept in (True, False):
+        assert report.main(args, settings(tmp_path)) == 0
+        printed = capsys.readouterr()
+        document = json.loads(printed.out)
+        assert document == {"run_id": run.info.run_id, "page": os.path.relpath(out), "kept": kept}
+        assert printed.err.startswith("warning: report.html cannot be logged") != kept
+        shutil.rmtree(tmp_path / "artifacts", ignore_errors=True)
+        (tmp_path / "artifacts").write_text("in the way")
 
 
 def test_page_is_written_if_the_store_refuses_it(

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.sweep import heat_map
 
-POINTS = [(rate, size, 0.07 + rate / 100) for rate in (0.01, 0.1, 1.0) for size in (32, 64)]
+POINTS = [(rate, size, 0.07 + rate / 100, rate < 0.1) for rate in (0.01, 0.1, 1.0) for size in (32, 64)]
 
 
 def white_fraction(path: Path) -> float:
@@ -26,7 +26,7 @@ def test_grid_is_a_heat_map_and_search_a_scatter_plot(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("grid", [True, False])
-@pytest.mark.parametrize("points", [POINTS[:1], [*POINTS, (2.0, 32, 0.9)], [(0.1, 64, 0.0)]], ids=len)
+@pytest.mark.parametrize("points", [POINTS[:1], [*POINTS, (2.0, 32, 0.9, False)], [(0.1, 64, 0.0, True)]], ids=len)
 def test_any_points_can_be_drawn(tmp_path: Path, grid: bool, points: list[heat_map.Point]) -> None:  # noqa: FBT001 - pytest gives it by name
     """Drawing works for a single job, for cells without a job, for an error of 90 % and for an error of 0."""
     heat_map.draw(points, "a$b_$c", tmp_path / "sweep.png", grid=grid)

@@ -80,7 +80,7 @@ def test_parent_has_the_leaderboard_and_the_best(swept: Swept) -> None:
     metrics = ("best/epoch", "best/valid_error", "best/valid_loss")
     assert [parent.data.metrics[key] for key in metrics] == [best.data.metrics[key] for key in metrics]
     client = client_of(swept.project.folder)
-    table = json.loads(Path(client.download_artifacts(parent.info.run_id, "leaderboard.json")).read_text())
+    table = json.loads(Path(client.download_artifacts(parent.info.run_id, "leaderboard_table.json")).read_text())
     text = Path(client.download_artifacts(parent.info.run_id, "leaderboard.csv")).read_text()
     rows = list(csv.DictReader(text.splitlines()))
     assert [row["run_id"] for row in rows] == [run.info.run_id for run in leaderboard]
@@ -228,11 +228,11 @@ def test_sweep_over_data_sets_names_them_shortly(changeable: Project) -> None:
     done = changeable.stage("train", "-m", "data=digits,mnist", "train.epochs=1")
     assert done.returncode == 1
     assert "failed: data=mnist train.epochs=1: " in done.stdout
-    header, row = (line for line in done.stdout.splitlines() if re.match(r" ( |1) +(data|digits) ", line))
-    assert header.split() == ["data", "validation", "error", "loss", "epoch", "run"]
+    header, row = (line for line in done.stdout.splitlines() if re.match(r"( |1) +=? +(data|digits) ", line))
+    assert header.split() == ["data", "valid", "error", "95", "%", "interval", "p", "(Holm)", "loss", "epoch", "run"]
     assert len(row) < 100
     (parent,) = parents(changeable.folder)
-    table = client_of(changeable.folder).download_artifacts(parent.info.run_id, "leaderboard.json")
+    table = client_of(changeable.folder).download_artifacts(parent.info.run_id, "leaderboard_table.json")
     assert json.loads(Path(table).read_text())["columns"][:3] == ["rank", "data", "best/valid_error"]
     (view,) = [
         json.loads(value)

@@ -1,12 +1,14 @@
 """Runs on a real MLflow server on loopback, with a sqlite store and an artifact proxy, and its error responses."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pipeline import ui
 from pipeline.core.errors import StoreError, UserError
 from pipeline.runs import command_line
 from pipeline.runs.lookup import Lookup
@@ -104,6 +106,17 @@ def test_command_ends_with_one_line_where_the_server_stops_answering(changeable:
         f"error: the MLflow store {between.url} cannot be used (no answer): start it, or choose another one with "
         "tracking=sqlite, tracking.uri or MLFLOW_TRACKING_URI\n"
     )
+
+
+def test_json_of_ui_has_the_address_of_the_server(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A store that is a server has its own UI, so that the command ends."""
+    MlflowClient(server).create_run("0")
+    config = command_line.settings(["tracking=server", f"tracking.uri={server}"])
+    assert ui.main(ui.arguments().parse_args(["--json"]), config) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["address"] == f"{server}/"
+    links = {item["experiment"]: item["link"] for item in document["charts"]}
+    assert links["Default"].startswith(f"{server}/#/experiments/0/")
 
 
 def test_error_ends_the_command_though_the_server_is_away(between: Proxy, tmp_path: Path) -> None:

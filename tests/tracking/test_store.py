@@ -148,7 +148,7 @@ def test_find_creates_nothing(tmp_path: Path) -> None:
     opened = store.connect(tracking(where))
     assert store.find(tracking(where)) == opened
     config = command_line.settings([f"tracking.uri={where}", "tracking.experiment=other"])
-    assert FinishedRuns("").claim(SweepJob([], config, DictConfig({})), parent="") is None
+    assert not FinishedRuns("").claim(SweepJob([], config, DictConfig({})), parent="")
     assert {each.name for each in client_of(tmp_path).search_experiments()} == {"Default", "digits"}
 
 
