@@ -149,7 +149,8 @@ def _tie_lines(rows: Sequence[Standing], level: str) -> Iterator[str]:
             line += f"; the one that trained fastest is {fastest.name}: run {fastest.run_id[:8]}"
         yield line
     if missing := len(rows) - 1 - len(compared):
-        yield f"not compared: {missing} jobs, trained by an earlier version or on other validation images"
+        jobs = "1 job" if missing == 1 else f"{missing} jobs"
+        yield f"not compared: {jobs}, trained by an earlier version or on other validation images"
 
 
 def _settings(job: SweepJob) -> dict[str, object]:
