@@ -89,10 +89,8 @@ def _log_to_run(config: Config, evaluation: "Evaluation", test: LabelledImages, 
         run.log_inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: test}))
         run.log_metrics(evaluation.metrics)
         run.log_metrics(evaluation.class_metrics)
-        for path in (PREDICTIONS, CLASSES):
-            run.log_artifact(path)
-        for name in figures.NAMES:
-            run.log_artifact(PLOTS / name, "figures")
+        run.log_files([PREDICTIONS, CLASSES])
+        run.log_files((PLOTS / name for name in figures.NAMES), "figures")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -124,18 +124,16 @@ class Run:
         self._images += 1
         self._submit(LogImage(folder.name, key, step, _now_ms(), uuid.uuid4().hex, first))
 
-    def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Log a copy of the file, made now, in a folder of the run."""
+    def log_files(self, paths: Iterable[Path], folder: str = "") -> None:
+        """Log copies of the files, made now, in a folder of the run."""
         copies = self._journal.new_files_dir()
-        shutil.copyfile(path, copies / path.name)
+        for path in paths:  # copytree would hide the reason of an error
+            shutil.copyfile(path, copies / path.name)
         self._submit(LogArtifacts(copies.name, folder))
 
     def log_artifacts(self, folder: Path) -> None:
         """Log a copy of the folder, made now, under its name. It has files only."""
-        copies = self._journal.new_files_dir()
-        for path in folder.iterdir():  # copytree would hide the reason of an error
-            shutil.copyfile(path, copies / path.name)
-        self._submit(LogArtifacts(copies.name, folder.name))
+        self.log_files(folder.iterdir(), folder.name)
 
     def log_text(self, text: str, path: str) -> None:
         """Log a text as a file."""

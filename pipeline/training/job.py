@@ -124,8 +124,7 @@ class TrainingJob:
         images = self._as_images(trained.kernel.T)
         weight_images.draw(images, self.sets.class_names, title, self.folder / "weights.png")
         WrongImages(prepared.digest(self.config), result.wrong).write(self.folder / wrong_images.FILE)
-        for name in ("history.csv", "weights.png", wrong_images.FILE):
-            self.run.log_artifact(self.folder / name)
+        self.run.log_files(self.folder / name for name in ("history.csv", "weights.png", wrong_images.FILE))
         model_sha256, seconds = sha256(self.folder / "model.keras"), f"{self.training_seconds:.3f}"
         self.run.set_tags({"model.sha256": model_sha256, queries.SECONDS: seconds})
         best = {

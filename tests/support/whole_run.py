@@ -37,7 +37,7 @@ def log_whole_run(opened: store.Store, experiment: str, output: Path) -> Run:
     run.log_text("hello", "provenance/config.yaml")
     output.mkdir(exist_ok=True)
     (output / "note.txt").write_text("note")
-    run.log_artifact(output / "note.txt", "figures")
+    run.log_files([output / "note.txt"], "figures")
     run.set_tags({"model.sha256": "none"})
     run.log_model(SimpleNamespace(save=_save), {"best/epoch": 3})  # type: ignore[arg-type]  # without TensorFlow
     run.end()
