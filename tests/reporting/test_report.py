@@ -193,7 +193,7 @@ def test_hostile_names_stay_text(store: MlflowClient, tmp_path: Path) -> None:
     store.set_terminated(failed_id, "FAILED")
     page = page_of(tmp_path, sweep_id, tmp_path / "sweep.html")
     assert f"{HOSTILE} {failed_id[:8]} {HOSTILE} {HOSTILE}/train.log" in page.text
-    assert f"1 = {HOSTILE} 25.00 % 20.00 % to 30.00 %" in page.text
+    assert f"1 = {HOSTILE} 25.00 % 20.00 to 30.00 %" in page.text
     assert f"{HOSTILE} 50.00 %." in page.text  # its importance
 
 
