@@ -50,7 +50,7 @@ def rows(compared: Sequence[Compared]) -> list[Row]:
 
 
 def document(compared: Sequence[Compared], significance: float) -> dict[str, Any]:
-    """The runs, the first of which is the baseline, and what differs, for --json; None where a value is unknown."""
+    """The runs, the baseline first, and what differs, for --json; None where a value is unknown."""
     runs = [
         {
             "run_id": item.run.id or None,

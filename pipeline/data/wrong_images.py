@@ -12,7 +12,7 @@ from pipeline.core.atomic import write_text
 FILE = "valid_wrong.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value
 class WrongImages:
     """Whether each validation image is misclassified, bool (images,), in the order of prepared/.
 

@@ -39,7 +39,7 @@ def save_view(parent: Parent, params: Sequence[str], image_epoch: int, run_ids: 
 
 
 def last_image_epoch(client: Client, run_ids: Sequence[str]) -> int:
-    """The last epoch of which all of these runs have a weight image; 0 where there is none."""
+    """The last epoch at which all of these runs have a weight image; 0 where there is none."""
     epochs = []
     for run_id in run_ids:
         matches = (IMAGE_EPOCH.search(file.path) for file in client.list_artifacts(run_id, "images"))

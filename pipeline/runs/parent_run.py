@@ -32,7 +32,7 @@ class Parent:
 
     def log_importance(self, shares: Mapping[str, float]) -> None:
         """Log the share of each setting in the variance of the validation error."""
-        self.log({f"importance/{_metric_name(key)}": share for key, share in shares.items()}, {})
+        self.log({f"importance/{_accepted_name(key)}": share for key, share in shares.items()}, {})
 
     def record_best(self, best: Result, params: Mapping[str, str]) -> None:
         """Record the best run, its scores and its params. MLflow's params are set once: they cannot be changed."""
@@ -77,12 +77,12 @@ def open_parent(
         return parent
     created = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
     params = [
-        Param(f"space.{_metric_name(key)}", truncate(redact(value), "multirun.yaml")) for key, value in space.items()
+        Param(f"space.{_accepted_name(key)}", truncate(redact(value), "multirun.yaml")) for key, value in space.items()
     ]
     store.client.log_batch(created.info.run_id, params=params)
     return Parent(store, created.info.run_id)
 
 
-def _metric_name(key: str) -> str:
+def _accepted_name(key: str) -> str:
     """A key of Hydra's as MLflow accepts it: Hydra's may have further characters, as `group@package`."""
     return re.sub(r"[^\w./ -]", "_", key)

@@ -55,7 +55,8 @@ class FinishedRuns:
         with suppress(OSError, ValueError):
             if (folder / "run_id").read_text(encoding="utf-8").strip() == result.run_id:
                 return WrongImages.read(folder / FILE)
-        opened = store.connect(tracking)
+        opened = store.find(tracking)
+        assert opened is not None  # it has the run
         with suppress(ValueError), TemporaryDirectory(prefix="runs-") as downloads:
             listed = retry.call(lambda: opened.client.list_artifacts(result.run_id))
             if FILE in [file.path for file in listed]:

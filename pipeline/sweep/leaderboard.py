@@ -15,7 +15,7 @@ from pipeline.sweep.sweep_job import FIRST_KEYS, SweepJob, varied_keys
 
 MEASURED = ("best/valid_error", "valid_error_low", "valid_error_high", "p_value", "p_adjusted", "tied")
 RUN = ("best/valid_loss", "best/epoch", "seconds", "run_id", "name", "reused", "folder")
-TIED = "="  # marks a row that cannot be told from the first
+TIED = "="  # marks a row that does not differ significantly from the first
 UNKNOWN = "-"
 
 
@@ -98,15 +98,18 @@ class Leaderboard:
         """The significance in words, as `5 %`."""
         return f"{100 * self.significance:g} %"
 
-    def lines(self, max_rows: int) -> Iterator[str]:
-        """The tables for a terminal, with at most this number of rows each, and what they say in words."""
+    def lines(self, max_rows: int, file: str) -> Iterator[str]:
+        """The tables for a terminal, with at most this number of rows each, and what they say in words.
+
+        `file` has all rows.
+        """
         yield from _plain(
             [*map(_label, self.keys), "valid error", "95 % interval", "p (Holm)", "loss", "epoch", "run"],
             [self._cells(row) for row in self.standings[:max_rows]],
             [row.comparison for row in self.standings],
         )
         if len(self.standings) > max_rows:
-            yield f"... and {len(self.standings) - max_rows} more in leaderboard.csv"
+            yield f"... and {len(self.standings) - max_rows} more in {file}"
         yield from _tie_lines(self.standings, self.level)
         if self.groups:
             keys = [key for key in self.keys if key not in SEEDS]

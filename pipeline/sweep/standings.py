@@ -1,4 +1,4 @@
-"""Which jobs of a sweep can be told from the best one, and which settings from the best ones over several seeds."""
+"""Which jobs of a sweep differ significantly from the best one, and which settings over several seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Interval = tuple[float, float]
 class Comparison:
     """A test against the first row: its p-value, and that adjusted by Holm for all rows; None where not compared.
 
-    `tied` is whether the row cannot be told from the first one; it is true for the first row itself.
+    A row is tied if it does not differ significantly. The first row is tied.
     """
 
     p_value: float | None
@@ -107,13 +107,16 @@ def _by_seed(jobs: Sequence[SweepJob]) -> dict[tuple[object, ...], float]:
 
 
 def _comparisons(p_values: Sequence[float | None], significance: float) -> list[Comparison]:
-    """The comparisons of all rows, of which the first is not compared with itself."""
+    """The comparisons of all rows. The first row is not compared with itself."""
     from pipeline.evaluation import stats
 
-    adjusted = iter(stats.holm([p_value for p_value in p_values if p_value is not None]))
-    rows = [(p_value, None if p_value is None else next(adjusted)) for p_value in p_values]
-    others = [Comparison(p_value, p, None if p is None else p >= significance) for p_value, p in rows[1:]]
-    return [Comparison(None, None, tied=True), *others]
+    compared = {row: p_value for row, p_value in enumerate(p_values) if p_value is not None}
+    adjusted = dict(zip(compared, stats.holm([*compared.values()]), strict=True))
+    comparisons = [Comparison(None, None, tied=True)]
+    for row, p_value in enumerate(p_values[1:], 1):
+        tied = adjusted[row] >= significance if row in adjusted else None
+        comparisons.append(Comparison(p_value, adjusted.get(row), tied))
+    return comparisons
 
 
 def _mcnemar(first: "WrongImages | None", other: "WrongImages | None") -> float | None:

@@ -18,7 +18,7 @@ def text(board: Leaderboard, jobs: Sequence[SweepJob], folder: Path, parent: str
 def _lines(board: Leaderboard, jobs: Sequence[SweepJob], folder: Path, parent: str) -> Iterator[str]:
     best = board.best
     if best is not None:
-        yield from board.lines(MAX_ROWS)
+        yield from board.lines(MAX_ROWS, relative_to_cwd(folder / "leaderboard.csv"))
     for job in jobs:
         if job.failure:
             log = f"; see {relative_to_cwd(Path(job.folder) / 'train.log')}" if job.folder else ""

@@ -221,9 +221,10 @@ class Sweep:
         """Prepare the charts of the jobs in MLflow's UI."""
         from pipeline.runs import charts
 
-        results = [result for _, result in ranked(self.jobs)]
+        finished = ranked(self.jobs)
+        results = [result for _, result in finished]
         store = tracking_section(self.config).uri  # a job may have its run in another one
-        here = [result for job, result in ranked(self.jobs) if job.config and job.config.tracking.uri == store]
+        here = [result for job, result in finished if job.config and job.config.tracking.uri == store]
         best = [result.run_id for result in here[: charts.SHOWN_IMAGES]]
         image_epoch = self.config.tracking.weight_images_every
         if image_epoch and best:

@@ -60,7 +60,7 @@ def test_interval_of_a_mean_is_that_of_scipy() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_paired_t_test_is_that_of_scipy() -> None:
-    """Equal differences, of which SciPy warns, have a p-value too."""
+    """SciPy warns where all differences are equal. They have a p-value too."""
     first, second = [0.07, 0.08, 0.075], [0.071, 0.084, 0.076]
     assert stats.paired_t_test(first, second) == pytest.approx(scipy.stats.ttest_rel(first, second).pvalue)
     assert stats.paired_t_test([0.5, 0.25], [0.5, 0.25]) == 1

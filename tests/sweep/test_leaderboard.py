@@ -80,6 +80,7 @@ def test_marks_are_those_of_a_separate_calculation(swept: tuple[Project, str]) -
         interval = stats.binomtest(int(each.sum()), len(each)).proportion_ci(0.95, method="wilson")
         assert job["valid_error_interval"] == pytest.approx([interval.low, interval.high])
     assert f"{sum(tied)} of 24 jobs cannot be told from the best at 5 %; the one that trained fastest is " in printed
+    assert "... and 14 more in swept/leaderboard.csv\n" in printed
     rows = re.findall(r"^ ?(\d+)  (=?) +\S+ +(?:48|200) ", printed.partition("\n\n")[0], re.MULTILINE)
     assert [(int(rank), mark == "=") for rank, mark in rows] == list(enumerate(tied[:10], 1))
 
@@ -194,7 +195,7 @@ def test_unusual_sweeps_have_a_table(jobs: list[SweepJob], significance: float, 
     assert len(content["jobs"]) == len(jobs)
     assert [row["tied"] for row in content["jobs"][:1]] == [True] * bool(jobs)
     if jobs:
-        assert len(list(board.lines(10))) >= 2
+        assert len(list(board.lines(10, "leaderboard.csv"))) >= 2
 
 
 def test_jobs_on_other_images_are_not_compared() -> None:
