@@ -1,7 +1,7 @@
 """The charts of a sweep in MLflow's UI: a saved view of the experiment, and links that open it.
 
 A view is a tag of the experiment: the state of the UI as JSON. MLflow does not document its layout; this is the layout
-of version 3.17. The view has no name. The UI lists named views, and lets users save no more than forty.
+of versions 3.17 and 3.18. The view has no name. The UI lists named views, and lets users save no more than forty.
 """
 
 import json
