@@ -7,6 +7,12 @@ cd "$(dirname "$0")/.."
 root=$(pwd -P)
 python=.venv/bin/python
 
+case ${OSTYPE-} in
+    msys* | cygwin* | win32)
+        echo 'error: Windows is supported through WSL: run `wsl --install`, and clone the project inside WSL' >&2
+        exit 2 ;;
+esac
+
 unset PYTHONHOME PYTHONPATH # of another Python
 
 # Of pip's settings only those count that say how an index is reached. The others, as PIP_USER and PIP_TARGET, would
