@@ -14,6 +14,8 @@ _FULL_KEY = re.compile(r"^\s*full_key: (\S+)$", re.MULTILINE)
 _FILE = re.compile(r"^In '(\S+)': .* raised while composing config:$", re.MULTILINE)
 _OPTION = re.compile(r"^In '(\S+)': Could not find '(\S+)/(\S+)'$", re.MULTILINE)
 _OPTIONS = re.compile(r"^\t(\S+)$", re.MULTILINE)
+# Hydra launchers that are not installed by default, and the extra of pyproject.toml that installs them.
+_EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit"}
 _NOISE = re.compile(
     r"^\s*(full_key: |reference_type=|object_type=|See https://hydra|In '\S+': .* raised while composing)"
 )
@@ -49,6 +51,8 @@ def _value_error(error: Exception) -> str:
 def _missing_option(parent: str, group: str, name: str, options: list[str]) -> str:
     if not options:
         return f"conf/{group}/{name}.yaml does not exist: restore it, or choose another one in conf/{parent}.yaml"
+    if group == "hydra/launcher" and name in _EXTRAS:
+        return f"{group}={name} is not installed: pip install -e '.[{_EXTRAS[name]}]'"
     matches = difflib.get_close_matches(name, options, n=1)
     hint = f" (did you mean {matches[0]}?)" if matches else ""
     return f"there is no {group}/{name}{hint}: choose from {', '.join(options)}"

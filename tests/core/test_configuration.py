@@ -130,6 +130,7 @@ def test_message_for_a_misspelt_setting_suggests_the_right_one() -> None:
         ("tracking=nope", "there is no tracking/nope: choose from server, sqlite"),
         ("+sweep=gird", "there is no sweep/gird (did you mean grid?): choose from grid, repeats, search"),
         ("experiment=nope", "there is no experiment/nope: choose from theano_tutorial"),
+        ("hydra/launcher=submitit_slurm", "hydra/launcher=submitit_slurm is not installed: pip install -e '.[submi"),
         ("hydra/launcher=rya", "there is no hydra/launcher/rya (did you mean ray?): choose from bank, basic, "),
     ],
 )
