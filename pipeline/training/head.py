@@ -44,8 +44,8 @@ class Fit:
 class Head:
     """A model (softmax.build) with its initial weights, its data and its settings.
 
-    `on_epoch` is called after each epoch with the epoch and the weights W, float32 (classes, pixels). What it raises
-    ends the head.
+    `on_epoch` is called after each epoch with the epoch and the weights, float32 (classes, pixels + 1), with the bias
+    of each class at the end of its row. What it raises ends the head.
     """
 
     model: keras.Model
@@ -94,7 +94,7 @@ class HeadState:
                 if epoch.valid.error < self.best.error:
                     self.best_epoch, self.best = epoch.number, epoch.valid
                     self.best_weights, self.best_wrong = weights.copy(), wrong.copy()
-            self.head.on_epoch(epoch, weights[:, :-1])
+            self.head.on_epoch(epoch, weights)
         except Exception as error:  # noqa: BLE001 - it ends this head, and not its neighbours
             self.failure = error
 

@@ -90,7 +90,9 @@ class TrainingJob:
         self.head = Head(model, sets.train, sets.valid, config.train, config.seed, self._run_on_epoch)
 
     def on_epoch(self, epoch: Epoch, weights: Floats) -> None:
-        """Log an epoch and, now and then, an image of the weights W after it, float32 (classes, pixels).
+        """Log an epoch and, now and then, an image of the weights after it.
+
+        The weights are float32 (classes, pixels + 1), with the bias of each class at the end of its row.
 
         Raises:
             Pruned: the search gives up the trial.
@@ -101,7 +103,7 @@ class TrainingJob:
         values = epoch_metrics(epoch)
         self.run.log_metrics(values, step=epoch.number)
         self.run.log_metrics(self.system_metrics.read(), step=self.system_metrics.step)
-        self._log_weight_image(weights, epoch.number)
+        self._log_weight_image(weights[:, :-1], epoch.number)
         # The log file has a line for each epoch. The console has them where neither a bar nor a sweep's list of jobs
         # shows the progress.
         quiet = on_terminal() or self.context.number is not None
