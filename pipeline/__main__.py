@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _list(commands: tuple[str, ...] | list[str]) -> str:
-    return "".join(f"  python -m pipeline.{name:<12}{docstring(name).partition(chr(10))[0]}\n" for name in commands)
+    return "".join(f"  {name:<12}{docstring(name).partition(chr(10))[0]}\n" for name in commands)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Compare runs: which settings, data and code differ, and whether the difference in test error is significant.
+"""Compare runs: their settings, data and code, and whether their test errors differ.
 
 python -m pipeline.compare RUN RUN [...] [--json | --markdown | --csv]
 
@@ -10,6 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from pipeline.core import terminal
 from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.text import redact
@@ -43,11 +44,13 @@ def main(args: argparse.Namespace, config: Config) -> int:
     if args.csv:
         sys.stdout.write(table.comma_separated(rows) + "\n")
         return 0
-    sys.stdout.write((table.markdown(rows) if args.markdown else table.text(rows)) + "\n\n")
+    sys.stdout.write((table.markdown(rows) if args.markdown else table.text(rows, terminal.width())) + "\n\n")
     first, *others = compared
     for other in others:
         if other.test is not None:
             sys.stdout.write(table.verdict(first, other, config.promotion.significance) + "\n")
+    if best := table.best_run(compared):
+        command_line.suggest(args, "promote", best)
     return 0
 
 

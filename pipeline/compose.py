@@ -18,6 +18,7 @@ from pipeline.core.atomic import write_text
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import PARAMS
+from pipeline.core.progress import next_stage
 from pipeline.core.text import redact
 
 HEADER = """\
@@ -40,6 +41,7 @@ def compose(config: Config) -> None:
             "as `dvc exp run -S conf/settings.yaml:train.learning_rate=0.2` does, and delete params.yaml"
         )
     write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
+    next_stage("dvc repro", [])
 
 
 def _edited(content: bytes, composed: str) -> bool:

@@ -1,8 +1,10 @@
-"""Evaluate models/model.keras on the test set, once; write reports/ and add the metrics to the model's run.
+"""Evaluate models/model.keras on the test set, and write reports/.
 
 python -m pipeline.evaluate
 python -m pipeline.evaluate data=digits
 python -m pipeline.evaluate tracking=server
+
+The run that trained the model gets the metrics and the figures.
 """
 
 import json
@@ -15,6 +17,7 @@ from pipeline.core.atomic import atomic_write, sha256, write_csv, write_text
 from pipeline.core.config import Config, check_batch_size, config_hash, whole_batches
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS, REPORTS
+from pipeline.core.progress import next_step
 from pipeline.core.text import redact
 from pipeline.data import prepared
 from pipeline.data.images import LabelledImages
@@ -57,6 +60,7 @@ def evaluate(config: Config) -> None:
     log.info("95 %% interval of the test error: %.2f to %.2f %%", 100 * low, 100 * high)
     log.info("expected calibration error %.2f %%", 100 * metrics["test/calibration_error"])
     _log_to_run(config, evaluation, test, store)
+    next_step("make ui, or python -m pipeline.report models")
 
 
 def _write(config: Config, evaluation: "Evaluation", test: LabelledImages, names: list[str]) -> None:

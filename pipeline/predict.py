@@ -11,18 +11,22 @@ of other images read it badly. A model file has no names of classes: the number 
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from pipeline.core import terminal
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS
+from pipeline.core.progress import next_step
 from pipeline.core.text import printable
-from pipeline.runs.command_line import RUN, Parser, print_json, run_command
+from pipeline.runs.command_line import RUN, Parser, print_json, run_command, suggest
 
 MAX_COLUMNS = 10  # of classes in the table
+MIN_NAME = 20  # characters of a picture's name, however narrow the terminal is
 MAX_RANKED = 5  # classes in a row, where there are more than that
 
 if TYPE_CHECKING:
@@ -59,9 +63,14 @@ def main(args: argparse.Namespace, config: Config) -> int:
         rows = [{"image": each.name, "digit": each.digit, "probabilities": each.probabilities} for each in answers]
         print_json(rows, args.json)
     elif answers:
-        sys.stdout.write(_table(answers) + "\n")
+        sys.stdout.write(_table(answers, terminal.width()) + "\n")
     if args.show and answers:
         _show(answers, args.show)
+        if not args.json:
+            next_step(f"open {args.show}, which shows what the model saw")
+    elif answers:
+        model = [] if args.model == str(MODELS) else ["--model", args.model]
+        suggest(args, "predict", "--show", "outputs/seen.png", *model, printable(answers[0].name))
     return 0 if len(answers) == len(args.images) else 2
 
 
@@ -92,8 +101,11 @@ def _reader(name: str, config: Config) -> "Reader":
     return Reader(lookup.model_file(lookup.run_or_model(name)), name)
 
 
-def _table(answers: "list[Answer]") -> str:
-    """A row for each picture, with the classes' probabilities in %; of many classes only the most probable ones."""
+def _table(answers: "list[Answer]", width: int) -> str:
+    """A row for each picture, with the classes' probabilities in %; of many classes only the most probable ones.
+
+    Names of pictures are cut where a row would be longer than `width` characters.
+    """
     classes = len(answers[0].probabilities)
     columns = list(map(str, range(classes))) if classes <= MAX_COLUMNS else ["most probable"]
     header = ["picture", "digit", "sure", *columns, "(%)"]
@@ -102,7 +114,10 @@ def _table(answers: "list[Answer]") -> str:
         for answer in answers
     ]
     alignment = ["left", *["right"] * (len(header) - 2), "left"]
-    return tabulate(rows, header, "plain", disable_numparse=True, colalign=alignment)
+    table = partial(tabulate, headers=header, tablefmt="plain", disable_numparse=True, colalign=alignment)
+    longest = max(len(row[0]) for row in rows)
+    excess = max(map(len, table(rows).splitlines())) - width
+    return table([[terminal.clip(row[0], max(MIN_NAME, longest - excess)), *row[1:]] for row in rows])
 
 
 def _percents(answer: "Answer") -> list[str]:

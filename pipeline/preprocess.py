@@ -9,7 +9,9 @@ import logging
 
 from pipeline.core import app
 from pipeline.core.config import Config
+from pipeline.core.job_context import JobContext
 from pipeline.core.paths import DATA
+from pipeline.core.progress import next_stage
 from pipeline.data import prepared, splits
 from pipeline.formats import checks
 
@@ -30,6 +32,7 @@ def preprocess(config: Config) -> None:
     prepared.write({"train": training, "valid": validation, "test": test}, sets.classes, identity)
     origin = "" if sets.validation is None else " (the data's own validation set)"
     log.info("%d training, %d validation%s and %d test images", len(training), len(validation), origin, len(test))
+    next_stage("python -m pipeline.train", JobContext.from_hydra().overrides)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make a run's model the champion: a version in MLflow's model registry, if the run passes the gate.
+"""Make a run's model the champion in MLflow's registry, if the run passes the gate.
 
 python -m pipeline.promote RUN [--force]
 
@@ -59,6 +59,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
         command_line.print_json(outcome._asdict(), args.json)
     elif outcome.promoted:
         sys.stdout.write(f"{_sentence(outcome)}\n")
+        command_line.suggest(args, "predict", "--model", "champion", "PICTURE")
     return 0 if outcome.promoted else 1
 
 

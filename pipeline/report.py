@@ -1,9 +1,10 @@
-"""Write a run or a sweep as one HTML page: metrics, curves, weight images, mistakes, settings and provenance.
+"""Write a run or a sweep as one HTML page.
 
 python -m pipeline.report RUN
 python -m pipeline.report champion --out champion.html
 
-The page is self-contained: it loads nothing from the network. The run keeps a copy as artifact report.html.
+The page has metrics, curves, weight images, mistakes, settings and provenance. It loads nothing from the network. The
+run keeps a copy as artifact report.html.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pipeline.core.atomic import write_text
 from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.paths import home
+from pipeline.core.progress import next_step
 from pipeline.core.text import redact
 from pipeline.runs import command_line
 
@@ -61,6 +63,8 @@ def main(args: argparse.Namespace, config: Config) -> int:
         sys.stderr.write(f"warning: {ARTIFACT} cannot be logged to run {run.id}: {redact(error.reason)}\n")
     if args.json:
         command_line.print_json({"run_id": run.id, "page": shown, "kept": kept}, args.json)
+    else:
+        next_step("open the page in a browser")
     return 0
 
 

@@ -80,6 +80,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
             "other_packages": other_packages,
         }
         command_line.print_json(document, args.json)
+    command_line.suggest(args, "report", run.id[:8])
     return 0 if result.same else 1
 
 

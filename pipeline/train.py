@@ -1,14 +1,18 @@
-"""Train the softmax model on prepared/ and log the run in MLflow; files go to Hydra's output folder.
+"""Train the softmax model on prepared/, and log the run in MLflow.
 
 python -m pipeline.train train.learning_rate=0.05
 python -m pipeline.train experiment=theano_tutorial
 python -m pipeline.train --multirun train.learning_rate=0.03,0.1,0.3 train.batch_size=64,256,600
+
+The files of the run go to Hydra's output folder, below outputs/.
 """
 
 from pipeline.core import app
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.job_context import JobContext
+from pipeline.core.paths import relative_to_cwd
+from pipeline.core.progress import next_stage
 from pipeline.training import training_sets
 
 
@@ -20,9 +24,14 @@ def train(config: Config) -> float:
     # Late, because TensorFlow and MLflow take seconds to import: the settings are known to be sound now.
     from pipeline.training.job import TrainingJob, train_jobs
 
-    job = TrainingJob(config, sets, JobContext.from_hydra())
+    context = JobContext.from_hydra()
+    job = TrainingJob(config, sets, context)
     train_jobs([job])  # a bank of one
-    return job.result()
+    error = job.result()
+    if context.number is None:
+        store = (word for override in context.overrides if override.startswith("tracking") for word in ("-S", override))
+        next_stage("python -m pipeline.report", [relative_to_cwd(context.output_dir), *store])
+    return error
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from functools import partial
 
 from pipeline.core.config import Config
 from pipeline.core.errors import Terminated, UserError
+from pipeline.core.progress import next_step
 from pipeline.runs import command_line
 
 # MLflow's background jobs for language models take most of its start, and print tracebacks at the end.
@@ -49,7 +50,7 @@ def main(args: Namespace, config: Config) -> int:
     print_document = partial(command_line.print_json, {"address": address, "charts": links}, args.json)
     if not args.json:
         sys.stdout.write("".join(f"{item['experiment']}: {item['link']}\n" for item in links))
-        sys.stdout.flush()
+        next_step(f"open a link in a browser{'' if is_server else '; Ctrl-C ends the UI'}")
     elif is_server:
         print_document()
     return 0 if is_server else _serve(lookup.uri, charts.LOOPBACK, port, print_document if args.json else None)

@@ -1,4 +1,4 @@
-"""Upload runs to MLflow that could not be uploaded during training, because the server was away.
+"""Upload runs that MLflow did not take during training.
 
 python -m pipeline.upload FOLDER
 
@@ -54,7 +54,9 @@ def main(args: argparse.Namespace, config: Config) -> int:
     if not uploaded:
         sys.stdout.write(f"nothing is left to be written in {args.folder}\n")
     if any(run.parent for run in uploaded):
-        sys.stdout.write("the sweep's command, typed again, trains none of them again and writes the leaderboard\n")
+        sys.stdout.write("next: the sweep's command, which trains none of them again and writes the leaderboard\n")
+    else:
+        command_line.suggest(args, "ui")
     if args.json:
         command_line.print_json(_document(uploaded, []), args.json)
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tabulate import tabulate
 
+from pipeline.core.terminal import clip
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, wilson_interval
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 TAGS = ("data.md5", "code.hash", "git.commit", "git.dirty", "model.sha256")
 HASH_LENGTH = 12  # characters of a hash that are shown
 UNKNOWN = "-"
+GAP = 2  # spaces between two columns
+PADDING = 2  # spaces that tabulate adds to a header
 
 
 class Compared(NamedTuple):
@@ -137,9 +140,34 @@ def verdict(first: Compared, other: Compared, significance: float) -> str:
     return f"{other.run.name} makes {amount}: {conclusion} (p = {other.test.p_value:.3g})"
 
 
-def text(table: Sequence[Row]) -> str:
-    """The table for a terminal."""
-    return _format(table, "simple")
+def best_run(compared: Sequence[Compared]) -> str | None:
+    """The beginning of the id of the run with the lowest test error; None if no run has one."""
+    errors = [
+        (float(item.predictions.wrong.mean()), number)
+        for number, item in enumerate(compared)
+        if item.run.id and item.predictions is not None
+    ]
+    return compared[min(errors)[1]].run.id[:8] if errors else None
+
+
+def text(table: Sequence[Row], width: int) -> str:
+    """The table for a terminal with lines of `width` characters: several tables where the runs do not fit into one.
+
+    A cell that is too long for a table with one run is cut.
+    """
+    names, *runs = zip(*table, strict=True)
+    longest = width - max(map(len, names)) - GAP - PADDING
+    columns = [[clip(cell, longest) for cell in run] for run in runs]
+    blocks: list[list[Sequence[str]]] = []
+    free = -1
+    for column in columns:
+        needed = GAP + max(len(column[0]) + PADDING, *map(len, column))
+        if needed > free:
+            blocks.append([names])
+            free = GAP + longest + PADDING
+        blocks[-1].append(column)
+        free -= needed
+    return "\n\n".join(_format([list(row) for row in zip(*block, strict=True)], "simple") for block in blocks)
 
 
 def markdown(table: Sequence[Row]) -> str:

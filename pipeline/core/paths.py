@@ -35,6 +35,12 @@ def home() -> Path:
     return ROOT
 
 
+def relative_to_cwd(path: Path) -> str:
+    """The path as a user would type it: relative where it is below the working folder, else absolute."""
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)
+
+
 def expand_home(text: str) -> str:
     """Replace `~` and `~user` by home folders where paths begin in the text: a path, an argument, or a sqlite URI."""
     return _TILDE.sub(lambda match: os.path.expanduser(match[0]), text)  # noqa: PTH111 - Path's raises without a home

@@ -1,6 +1,9 @@
 """Progress bars on a terminal, plain lines elsewhere."""
 
+import os
+import shlex
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from tqdm import tqdm
@@ -15,6 +18,17 @@ def line(text: str) -> None:
     """Print a line of progress at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def next_step(command: str, arguments: Iterable[str] = ()) -> None:
+    """Print what to type next: a command, with these arguments."""
+    line(f"next: {' '.join([command, *map(shlex.quote, arguments)])}")
+
+
+def next_stage(command: str, overrides: Iterable[str]) -> None:
+    """Print the command of the next stage, unless DVC runs this one: then DVC runs the next one, too."""
+    if "DVC_STAGE" not in os.environ:
+        next_step(command, overrides)
 
 
 def bytes_bar(name: str, total: int) -> "tqdm[Any]":

@@ -16,6 +16,7 @@ from pipeline.core.config import Config, resolve
 from pipeline.core.errors import UserError
 from pipeline.core.exits import exit_on_error, exit_with_error
 from pipeline.core.paths import CONF, expand_home_in_arguments
+from pipeline.core.progress import next_step
 
 RUN = (
     "a run's id or the beginning of it, its name, the name of its DVC experiment, `champion`, a model file, or a "
@@ -63,6 +64,13 @@ def run_command(main: Callable[[argparse.Namespace, Config], int], parser: Parse
         code = main(args, settings(args.set))
         sys.stdout.flush()
     sys.exit(code)
+
+
+def suggest(args: argparse.Namespace, command: str, *arguments: str) -> None:
+    """Print the command to type next, with the settings of this one; nothing with --json."""
+    if not args.json:
+        settings_options = [word for override in args.set for word in ("-S", override)]
+        next_step(f"python -m pipeline.{command}", [*arguments, *settings_options])
 
 
 def print_json(document: object, stream: TextIO) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.core import terminal
 from pipeline.core.atomic import write_csv, write_text
 from pipeline.core.config import flatten
 from pipeline.core.text import redact
@@ -17,6 +18,10 @@ MEASURED = ("best/valid_error", "valid_error_low", "valid_error_high", "p_value"
 RUN = ("best/valid_loss", "best/epoch", "seconds", "run_id", "name", "reused", "folder")
 TIED = "="  # marks a row that does not differ significantly from the first
 UNKNOWN = "-"
+SCORES = ("valid error", "mean error", "95 % interval", "p (Holm)", "deviation", "seeds", "loss", "epoch", "run")
+NARROW = ("loss", "epoch", "deviation", "p (Holm)", "seeds", "95 % interval")  # left out on a narrow terminal, in order
+MAX_CELL = 30  # characters
+GAP = 2  # spaces between two columns
 
 
 @dataclass(frozen=True)
@@ -200,13 +205,32 @@ def _group_cells(group: Group, keys: Sequence[str]) -> list[str]:
 
 
 def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], tests: Sequence[Comparison]) -> Iterator[str]:
-    """Numbered and marked rows below a header, the columns two blanks apart and aligned on the right."""
+    """Numbered and marked rows below a header, the columns two blanks apart and aligned on the right.
+
+    Where the terminal is too narrow, columns are left out: first those of NARROW, then settings, the last one first.
+    """
     marks = [TIED if test.tied else "" for test in tests]
     table = [["", "", *header]]
     table += [[str(rank), mark, *row] for rank, (mark, row) in enumerate(zip(marks, rows, strict=False), 1)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    columns = [[terminal.clip(cell, MAX_CELL) for cell in column] for column in zip(*table, strict=True)]
+    left_out = []
+    for column in _by_importance(columns):
+        if sum(max(map(len, each)) + GAP for each in columns) - GAP <= terminal.width():
+            break
+        columns.remove(column)
+        left_out.append(column[0])
+    for row in zip(*columns, strict=True):
+        widths = (max(map(len, column)) for column in columns)
+        yield (" " * GAP).join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    if left_out:
+        yield f"left out, as the terminal is too narrow: {', '.join(left_out)}"
+
+
+def _by_importance(columns: Sequence[list[str]]) -> list[list[str]]:
+    """The columns that may be left out, the least important one first."""
+    named = {column[0]: column for column in columns}
+    settings = [column for column in columns[2:] if column[0] not in SCORES]
+    return [*(named[name] for name in NARROW if name in named), *reversed(settings)]
 
 
 def _interval(interval: Interval | None) -> str:

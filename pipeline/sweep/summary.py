@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.core.paths import relative_to_cwd
 from pipeline.sweep.apply_command import apply_command
 from pipeline.sweep.leaderboard import Leaderboard
 from pipeline.sweep.sweep_job import SweepJob, counts, ranked
@@ -51,9 +52,3 @@ def _counts(jobs: Sequence[SweepJob]) -> str:
     }
     parts = [f"{number:g} {name}" for name, number in named.items() if number]
     return ", ".join([f"{len(ranked(jobs))} of {len(jobs)} jobs finished", *parts])
-
-
-def relative_to_cwd(path: Path) -> str:
-    """The path as a user would type it: relative where it is below the working folder, else absolute."""
-    absolute = path.absolute()
-    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)

@@ -16,6 +16,7 @@ from pipeline.core.app import JobFailed
 from pipeline.core.atomic import write_text
 from pipeline.core.config import config_hash, params
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.paths import relative_to_cwd
 from pipeline.core.text import redact
 from pipeline.sweep import summary
 from pipeline.sweep.bank_launcher import BankLauncher
@@ -78,6 +79,7 @@ class Sweep:
             sys.stdout.write(f"{job.command_line}: {outcome}\n")
         unfinished = [job for job in self.jobs if job.config and job.result is None]
         sys.stdout.write(f"{len(unfinished)} of {len(self.jobs)} jobs would run\n")
+        sys.stdout.write("next: the same command without sweep.dry_run=true\n")
 
     @contextmanager
     def open(self, name: str, space: Mapping[str, str], identity: Sequence[str]) -> Iterator["Parent"]:
@@ -212,7 +214,7 @@ class Sweep:
             reason = redact(store_errors.short_reason(failure))
             sys.stderr.write(
                 f"error: run {parent.id} of the sweep could not be written ({reason}): start the store, type "
-                f"`python -m pipeline.upload {summary.relative_to_cwd(self.folder)}` for jobs that are not written, "
+                f"`python -m pipeline.upload {relative_to_cwd(self.folder)}` for jobs that are not written, "
                 "and then the same command\n"
             )
         return failure is None

@@ -32,7 +32,7 @@ from tests.support.stores import client_of
 
 def test_command_prints_settings_errors_and_significance(evaluated: Evaluated) -> None:
     """Equal settings are omitted; a prefix of an id, a model folder and a run that was not evaluated are accepted."""
-    done = evaluated.project.stage("compare", evaluated.good[:10], "models", evaluated.untested)
+    done = evaluated.project.stage("compare", evaluated.good[:10], "models", evaluated.untested, COLUMNS="200")
     assert done.returncode == 0, done.stderr
     ids = " +".join(run_id[:8] for run_id in (evaluated.good, evaluated.bad, evaluated.untested))
     assert re.search(rf"^run +{ids}", done.stdout, re.MULTILINE)
@@ -122,7 +122,17 @@ def test_formats_have_the_same_cells() -> None:
     hostile = table.markdown([["run", "<img src=x>[x](javascript:alert(1))`"]])
     assert r"\<img src=x>\[x](javascript:alert(1))\`" in hostile
     assert list(csv.reader(io.StringIO(table.comma_separated(rows)))) == rows
-    assert table.text(rows).split() == ["a|b", "c", "---", "-----", "---", "run", "1", "2"]
+    assert table.text(rows, 100).split() == ["a|b", "c", "---", "-----", "---", "run", "1", "2"]
+
+
+def test_runs_that_do_not_fit_into_the_terminal_have_a_table_of_their_own() -> None:
+    """No line is longer than the terminal, and every run is there. A very long cell is cut."""
+    names = [f"lr=0.{number} batch=600 train.l2=0.0001" for number in range(5)]
+    rows = [["", *names, "x" * 200], ["right where the first is wrong", *map(str, range(6))]]
+    printed = table.text(rows, 100)
+    assert max(map(len, printed.splitlines())) <= 100
+    assert [name in printed for name in names] == [True] * 5
+    assert printed.count("right where the first is wrong") == printed.count("\n\n") + 1 > 3
 
 
 def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
@@ -242,7 +252,7 @@ def test_good_run_becomes_the_champion(evaluated: Evaluated) -> None:
     """The whole command; the version has the run's metrics and provenance."""
     done = evaluated.project.stage("promote", evaluated.good, "-S", "promotion.min_accuracy=0.7")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"run {evaluated.good} is now version 1 of digits and its champion\n"
+    assert done.stdout.startswith(f"run {evaluated.good} is now version 1 of digits and its champion\nnext: ")
     client = client_of(evaluated.project.folder)
     version = client.get_model_version_by_alias("digits", "champion")
     run = client.get_run(evaluated.good)
@@ -252,7 +262,7 @@ def test_good_run_becomes_the_champion(evaluated: Evaluated) -> None:
     assert "test/error_low" in version.description
     again = evaluated.project.stage("promote", "champion")
     assert again.returncode == 0
-    assert again.stdout == f"run {evaluated.good} is the champion already: version 1 of digits\n"
+    assert again.stdout.startswith(f"run {evaluated.good} is the champion already: version 1 of digits\nnext: ")
     document = json.loads(evaluated.project.stage("promote", "champion", "--json").stdout)
     assert (document["promoted"], document["unchanged"], document["version"]) == (True, True, 1)
 

@@ -18,11 +18,12 @@ def test_list_has_a_line_for_each_command(fresh: Project) -> None:
     """The stages come first, in the order in which `dvc repro` runs them."""
     done = fresh.run(sys.executable, "-m", "pipeline")
     assert (done.returncode, done.stderr) == (0, "")
-    listed = re.findall(r"^  python -m pipeline\.(\w+) +(\S.*)$", done.stdout, re.MULTILINE)
+    listed = re.findall(r"^  (\w+) +(\S.*)$", done.stdout, re.MULTILINE)
     names = [name for name, _ in listed]
     assert names[: len(STAGES)] == STAGES
     assert sorted(names) == COMMANDS
     assert all(line == docstring(name).splitlines()[0] for name, line in listed)
+    assert max(map(len, done.stdout.splitlines())) <= 100
 
 
 def test_unknown_argument_of_the_list_is_an_error_of_one_line(fresh: Project) -> None:

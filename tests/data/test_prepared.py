@@ -166,7 +166,10 @@ def test_own_validation_set_validates(changeable: Project) -> None:
     (changeable.folder / "data/data.npz").write_bytes(npz(x_valid=VALIDATION[0], y_valid=VALIDATION[1]))
     done = changeable.stage("preprocess", "data=folder", "data.path=own")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "12 training, 7 validation (the data's own validation set) and 6 test images\n"
+    assert done.stdout == (
+        "12 training, 7 validation (the data's own validation set) and 6 test images\n"
+        "next: python -m pipeline.train data=folder data.path=own\n"
+    )
     for kind, array in zip(("images", "labels"), VALIDATION, strict=True):
         np.testing.assert_array_equal(np.load(changeable.folder / f"prepared/valid_{kind}.npy"), array)
     refused = changeable.stage("preprocess", "data=folder", "data.path=own", "data.split.validation=3")
@@ -174,4 +177,4 @@ def test_own_validation_set_validates(changeable: Project) -> None:
     assert "data.split.validation=3 is not allowed: set data.split.validation=null to use it" in refused.stderr
     (changeable.folder / "data/data.npz").write_bytes(npz())
     done = changeable.stage("preprocess", "data=folder", "data.path=own", "data.split.validation=3")
-    assert done.stdout == "9 training, 3 validation and 6 test images\n"
+    assert done.stdout.startswith("9 training, 3 validation and 6 test images\n")

@@ -72,8 +72,9 @@ def test_run_is_found_and_a_table_printed(
     args = predict.arguments().parse_args(["seven.png", "--model", run_id[:10]])
     config = command_line.settings(["data=digits", f"tracking.uri=sqlite:///{digits.folder}/mlflow.db"])
     assert predict.main(args, config) == 0
-    assert capsys.readouterr().out == done.stdout
-    header, row = done.stdout.splitlines()
+    assert capsys.readouterr().out.splitlines()[:2] == done.stdout.splitlines()[:2]
+    header, row, hint = done.stdout.splitlines()
+    assert hint.startswith("next: python -m pipeline.predict --show ")
     assert header.split() == ["picture", "digit", "sure", *map(str, range(10)), "(%)"]
     name, digit, sure, sign, *percents = row.split()
     assert (name, sign, len(percents)) == ("seven.png", "%", 10)
@@ -110,11 +111,21 @@ def test_answers_of_other_models_can_be_read(tmp_path: Path) -> None:
         (many, ["831", "70", "%", "831:", "70,", "7:", "10,", "0:", "0,", "1:", "0,", "2:", "0"]),
     ):
         answer = seen.Answer("a.png", Image.new("L", (9, 9)), np.zeros((300, 300), np.uint8), probabilities.tolist())
-        _, row = predict._table([answer]).splitlines()
+        _, row = predict._table([answer], 100).splitlines()
         assert row.split() == ["a.png", *cells]
         seen.draw([answer], tmp_path / "seen.png")
     with Image.open(tmp_path / "seen.png") as sheet:
         assert sheet.size == (seen.WIDTH, seen.HEADER + seen.HEIGHT)
+
+
+def test_long_names_of_pictures_are_cut() -> None:
+    """A row fits into the terminal, and the end of the name is still there."""
+    name = f"{'a folder/' * 20}seven.png"
+    for probabilities in ([0.1] * 10, [0.001] * 1000):
+        answer = seen.Answer(name, Image.new("L", (9, 9)), np.zeros((28, 28), np.uint8), probabilities)
+        header, row = predict._table([answer], 100).splitlines()
+        assert max(len(header), len(row)) == 100
+        assert "seven.png " in row
 
 
 def test_pictures_of_the_readme_are_small() -> None:

@@ -108,8 +108,9 @@ def test_page_of_a_sweep_ranks_its_jobs_and_shows_the_best(changeable: Project, 
     (parent,) = parents(changeable.folder)
     done = changeable.run(sys.executable, "-m", "pipeline.report", parent.info.run_id)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"outputs/reports/{parent.info.run_id[:8]}.html\n"
-    html = (changeable.folder / done.stdout.strip()).read_text(encoding="utf-8")
+    printed, hint = done.stdout.splitlines()
+    assert (printed, hint) == (f"outputs/reports/{parent.info.run_id[:8]}.html", "next: open the page in a browser")
+    html = (changeable.folder / printed).read_text(encoding="utf-8")
     client = client_of(changeable.folder)
     assert Path(client.download_artifacts(parent.info.run_id, "report.html")).read_text(encoding="utf-8") == html
     page = checked(html)

@@ -53,7 +53,9 @@ def test_training_ends_with_the_command_that_uploads_it_later(changeable: Projec
         uploaded = changeable.stage("upload", "out")
     assert uploaded.returncode == 0, uploaded.stderr
     (run,) = runs_of(MlflowClient(server), "gone")
-    assert uploaded.stdout == f"run {run.info.run_id} is uploaded to {between.url}, FINISHED: out\n"
+    first, hint = uploaded.stdout.splitlines()
+    assert first == f"run {run.info.run_id} is uploaded to {between.url}, FINISHED: out"
+    assert hint == "next: python -m pipeline.ui"
     assert (changeable.folder / "out/run_id").read_text() == f"{run.info.run_id}\n"
     assert not (changeable.folder / "out/unwritten").exists()
     lines = (changeable.folder / "out/history.csv").read_text().splitlines()

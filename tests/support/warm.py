@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Variables which the packages read at each use, and those of DVC and Ray, which the server does not import. Others may
 # be read at import, which is over in a warm process.
 READ_AT_USE = {
+    "COLUMNS",
     "DVC_EXP_BASELINE_REV",
     "DVC_EXP_NAME",
     "DVC_SITE_CACHE_DIR",

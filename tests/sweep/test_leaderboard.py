@@ -18,7 +18,9 @@ from scipy import stats
 
 from pipeline.data.wrong_images import WrongImages
 from pipeline.runs import command_line
+from pipeline.sweep import leaderboard
 from pipeline.sweep.leaderboard import Leaderboard
+from pipeline.sweep.standings import Comparison
 from pipeline.sweep.sweep_job import SweepJob
 from pipeline.tracking.queries import Result
 from tests.support.project import Project
@@ -115,6 +117,26 @@ def test_groups_are_those_of_a_separate_calculation(swept: tuple[Project, str]) 
     command = next(line for line in printed.splitlines() if line.startswith("  dvc exp run"))
     assert f"train.learning_rate={best['train.learning_rate']}" in command
     assert "seed" not in command  # the first one is that of conf/
+
+
+def test_table_of_many_settings_fits_into_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least important columns are left out, and a line says which. The error and the run stay."""
+    scores = ["valid error", "95 % interval", "p (Holm)", "loss", "epoch", "run"]
+    row = ["7.20%", "6.71 to 7.72%", "0.0012", "0.2647", "9", "9fc585be"]
+    untested = Comparison(None, None, None)
+    for settings, width, left_out in (
+        (["learning_rate", "batch_size", "l2"], "100", ""),
+        (["learning_rate", "batch_size", "update_patience/improvement"], "100", "loss, epoch"),
+        (["learning_rate", "batch_size", "update_patience/improvement"], "200", ""),
+        ([f"setting_number_{number}" for number in range(6)], "100", f"{', '.join(scores[i] for i in (3, 4, 2, 1))}, "),
+    ):
+        monkeypatch.setenv("COLUMNS", width)
+        lines = list(leaderboard._plain([*settings, *scores], [["0.1"] * len(settings) + row], [untested]))
+        assert max(map(len, lines[:2])) <= int(width)
+        assert ("valid error" in lines[0], "9fc585be" in lines[1]) == (True, True)
+        note = lines[2] if len(lines) > 2 else ""
+        assert note.partition(": ")[2].startswith(left_out), note
+        assert bool(note) == bool(left_out)
 
 
 def test_parent_has_what_mattered(swept: tuple[Project, str]) -> None:

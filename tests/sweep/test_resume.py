@@ -97,12 +97,13 @@ def test_dry_run_lists_jobs_and_writes_nothing(changeable: Project) -> None:
     """Values are rounded: Hydra's range gives 0.30000000000000004. No store and no output folder is created."""
     done = changeable.stage("train", "-m", "train.learning_rate=range(0.0,0.35,0.1)", "sweep.dry_run=true")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-5:] == [
+    assert done.stdout.splitlines()[-6:] == [
         "train.learning_rate=0: would be refused",
         "train.learning_rate=0.1: would run",
         "train.learning_rate=0.2: would run",
         "train.learning_rate=0.3: would run",
         "3 of 4 jobs would run",
+        "next: the same command without sweep.dry_run=true",
     ]
     assert not (changeable.folder / "mlflow.db").exists()
     assert not (changeable.folder / "outputs/sweep").exists()
@@ -117,7 +118,7 @@ def test_only_changed_training_code_makes_jobs_run_again(undisturbed: Project, c
                 changed.write("\n# changed\n")
         changeable.git("commit", "-qam", "Change a file")
         done = changeable.stage("train", "-m", *GRID, "sweep.dry_run=true", MLFLOW_TRACKING_URI=store)
-        assert done.stdout.splitlines()[-1] == f"{jobs} of 12 jobs would run", done.stderr
+        assert done.stdout.splitlines()[-2] == f"{jobs} of 12 jobs would run", done.stderr
 
 
 def test_second_sweep_in_a_folder_overwrites_no_job(changeable: Project) -> None:
