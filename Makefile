@@ -1,7 +1,7 @@
 # make help    lists the targets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro test test-all check audit bench torture ui lock
+.PHONY: help setup setup-dev repro test test-all check audit bench torture docs hooks ui lock
 
 # The commands in dvc.yaml call `python`: this project's own. Make 3.81, which macOS has, looks for a simple command
 # on the PATH that it was started with, unless the shell is another one than /bin/sh.
@@ -30,7 +30,7 @@ SLOW := mnist or postgres or browser or launchers or killed or repro or setup or
 test: setup-dev ## Run the tests, but for the slow ones
 	@pytest -m 'not ($(SLOW))'
 
-test-all: setup-dev ## Run all tests, the README on real MNIST included, or those in TESTS
+test-all: setup-dev ## Run all tests, every command of the docs on real MNIST included, or those in TESTS
 	@pytest $(TESTS)
 
 check: setup-dev ## Lint, types, DVC files
@@ -59,6 +59,12 @@ bench: setup ## Measure speed on prepared/, and write benchmarks/results.md
 
 torture: setup ## Kill, damage and starve the pipeline, and write benchmarks/reliability.md
 	@python -m benchmarks.torture
+
+docs: setup-dev ## Write the settings into docs/reference.md from conf/
+	@python docs/reference.py
+
+hooks: setup-dev ## Install the Git hooks of .pre-commit-config.yaml
+	@pre-commit install --allow-missing-config # earlier commits have none
 
 ui: setup ## Show the runs in MLflow's UI on http://127.0.0.1:5001
 	@python -m pipeline.ui

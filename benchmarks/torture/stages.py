@@ -104,7 +104,7 @@ def _differences(outputs: dict[str, str], expected: dict[str, str], *, missing: 
 
 
 def _continue(project: Project, report: Report) -> None:
-    """Run `dvc repro`, and, as the README says, `make repro` if DVC cannot read its own files."""
+    """Run `dvc repro`, and, as docs/limits.md says, `make repro` if DVC cannot read its own files."""
     if project.repro().wait():
         report.notes.append(project.output())
         report.counts[REPAIRED] += 1

@@ -1,60 +1,97 @@
-"""Run every command of the README in its order in a fresh project, on real MNIST, and check what the README states."""
+"""Run every command of README and docs/ in its order in a fresh project, on real MNIST, and check what they state."""
 
 import json
 import os
 import re
-import shlex
 import signal
-import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import requests
 
 from tests.support.environment import link_environment
+from tests.support.pages import READER_PAGES, commands, text
 from tests.support.project import ROOT, Project, create
 from tests.support.stores import client_of, parents, runs
 
 pytestmark = pytest.mark.mnist
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line for block in re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL) for line in block.splitlines()
-]
-# `make test` runs these tests, the environment is active already, and `make ui` does not end: it has its own test.
-EXCLUDED = {"make test", "source .venv/bin/activate", "make ui"}
+README = text(READER_PAGES[0])
+DOCS = "\n".join(map(text, READER_PAGES))
+NOT_RUN = {
+    "source .venv/bin/activate": "the environment is active already",
+    "MLFLOW_TRACKING_URI=sqlite:///mlflow.db mlflow models serve -m models:/mnist@champion --env-manager local "
+    "--port 5003": "tests/comparison serves the champion",
+    **{f"pip install -e '.[{extra}]'": "the development environment has it" for extra in ("joblib", "ray")},
+    "pip install -e '.[submitit]'": "no Slurm cluster is here",
+}
+# Commands that run until they are interrupted, and an address that answers while they do.
+SERVERS = {
+    "make ui": "http://127.0.0.1:5001/ajax-api/2.0/mlflow/experiments/get-by-name?experiment_name=mnist",
+    "mkdir -p ../mlflow-server && cd ../mlflow-server && mlflow server --port 5002": "http://127.0.0.1:5002/health",
+}
 
 Typed = tuple[Project, dict[str, str]]  # the project, and the stdout of each command
 
 
 @pytest.fixture(scope="module")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
-    """A project in which the README's commands have been run, and the stdout of each command."""
-    created = create(tmp_path_factory.mktemp("readme") / "project")
+    """A project in which the commands have been run, each once, and the stdout of each command."""
+    created = create(tmp_path_factory.mktemp("docs") / "project")
     link_environment(created.folder / ".venv")
-    printed = {}
-    for command in COMMANDS:
-        if command not in EXCLUDED:
-            done = created.run(*shlex.split(command))
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-            printed[command] = done.stdout
+    printed: dict[str, str] = {}
+    for page in READER_PAGES:
+        with ExitStack() as servers:
+            for command in commands(page):
+                if command in SERVERS:
+                    printed[command] = servers.enter_context(serving(created, command))
+                elif command not in {*NOT_RUN, *printed}:
+                    done = created.run("bash", "-c", command)
+                    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+                    printed[command] = done.stdout
     return created, printed
 
 
-def test_commands_are_extracted() -> None:
-    """The regular expression still extracts the README's commands."""
-    assert {"make repro", "make test", "make ui", "python -m pipeline.train +sweep=grid"} <= set(COMMANDS)
+@contextmanager
+def serving(project: Project, command: str) -> Iterator[str]:
+    """Run a server's command, and yield its first answer."""
+    with pytest.raises(requests.RequestException):
+        requests.get(SERVERS[command], timeout=5)  # else another program has its port
+    process = subprocess.Popen(
+        ["bash", "-c", command], cwd=project.folder, env=project.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield _answer(SERVERS[command])
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _answer(url: str) -> str:
+    """Return the server's answer; retry until the server is up."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            return requests.get(url, timeout=5).text
+        except requests.RequestException:
+            assert time.monotonic() < end, f"{url} does not answer within 120 s"
+
+
+def test_exceptions_are_commands_of_the_pages() -> None:
+    """A command that is no longer in a page needs no exception."""
+    assert {*NOT_RUN, *SERVERS} <= {command for page in READER_PAGES for command in commands(page)}
 
 
 def test_repro_on_mnist_reaches_the_stated_error(typed: Typed) -> None:
     """The test error is at most 7.8 %. That leaves some room for the rounding of other processors."""
-    project, printed = typed
+    _, printed = typed
     error = re.search(r"test error (\S+) %, loss (\S+) nats, over 10000 images", printed["make repro"])
     assert error is not None
     assert float(error[1]) <= 7.8
-    summary = json.loads((project.folder / "prepared/summary.json").read_text())
-    assert [summary[name]["images"] for name in ("train", "valid", "test")] == [50_000, 10_000, 10_000]
 
 
 def test_second_repro_is_up_to_date(typed: Typed) -> None:
@@ -69,7 +106,7 @@ def test_tutorial_preset_gives_the_stated_metrics(typed: Typed) -> None:
     """The printed line and the logged metrics of the preset equal the README's, to the last digit."""
     project, printed = typed
     line = "74 epochs, best validation error 7.500000 %, test error 7.489583 %"
-    assert line in README
+    assert line in DOCS
     assert line in printed["python -m pipeline.train experiment=theano_tutorial"].splitlines()
     run = next(run for run in runs(project.folder, "mnist") if "theano_tutorial" in run.info.run_name)
     assert run.data.metrics["best/valid_error"] == 720 / 9600
@@ -82,15 +119,15 @@ def test_tutorial_preset_gives_the_stated_metrics(typed: Typed) -> None:
 def test_sweeps_leave_finished_runs(typed: Typed) -> None:
     """The command line and the preset name the same grid, which is trained once. No job of any sweep fails."""
     project, printed = typed
-    multirun = next(command for command in COMMANDS if "--multirun" in command and "l2" not in command)
-    assert "9 of 9 jobs finished, 2 skipped" in printed[multirun]
-    assert "9 of 9 jobs finished, 9 skipped" in printed["python -m pipeline.train +sweep=grid"]
+    multirun = "python -m pipeline.train --multirun train.learning_rate=0.03,0.1,0.3 train.batch_size=64,256,600"
+    assert "9 of 9 jobs finished, 1 skipped" in printed["python -m pipeline.train +sweep=grid"]
+    assert "9 of 9 jobs finished, 9 skipped" in printed[multirun]
     assert "0 of 9 jobs would run" in printed["python -m pipeline.train +sweep=grid sweep.dry_run=true"]
     assert (
         "9 of 9 jobs finished: run" in printed["python -m pipeline.train +sweep=grid train.epochs=2 sweep.rerun=true"]
     )
     sweeps = parents(project.folder, "mnist")
-    assert sorted(parent.data.metrics["jobs"] for parent in sweeps) == [9, 9, 48, 64]
+    assert sorted(parent.data.metrics["jobs"] for parent in sweeps) == [2, 4, 9, 9, 10, 32, 32]
     assert {parent.info.status for parent in sweeps} == {"FINISHED"}
     for parent in sweeps:
         counts = {name: parent.data.metrics[f"jobs/{name}"] for name in ("finished", "pruned", "failed")}
@@ -98,8 +135,20 @@ def test_sweeps_leave_finished_runs(typed: Typed) -> None:
         assert counts["finished"] + counts["pruned"] == parent.data.metrics["jobs"]
 
 
+def test_reference_has_what_runs_have(typed: Typed) -> None:
+    """Every metric, tag and artifact of the runs is in docs/reference.md."""
+    project, _ = typed
+    page, client = text(ROOT / "docs/reference.md"), client_of(project.folder)
+    for run in [*runs(project.folder, "mnist"), *parents(project.folder, "mnist")]:
+        names = [re.sub(r"/\d+$", "/LABEL", name) for name in run.data.metrics]
+        names += [name for name in run.data.tags if not name.startswith("mlflow.")]
+        names += [f"{file.path}/" if file.is_dir else file.path for file in client.list_artifacts(run.info.run_id)]
+        missing = {re.sub(r"^importance/.*", "importance/SETTING", name) for name in names}
+        assert {name for name in missing if f"`{name}`" not in page} == set(), run.info.run_name
+
+
 def test_readme_shows_the_commands_that_apply_the_best(typed: Typed) -> None:
-    """The README contains the last lines that the sweep prints."""
+    """README contains the last lines that the sweep prints."""
     _, printed = typed
     last_lines = printed["python -m pipeline.train +sweep=grid"].splitlines()[-3:-1]
     assert all(line.strip() in README for line in last_lines)
@@ -128,7 +177,7 @@ def test_digits_in_pictures_are_predicted(typed: Typed) -> None:
     """The model of the first run and the champion recognize the README's example pictures."""
     project, printed = typed
     digits = {"thin-7.png": 7, "white-on-black-3.png": 3, "shadow-4.jpg": 4}
-    lines = "\n".join(printed[command] for command in COMMANDS if "pipeline.predict" in command).splitlines()
+    lines = "\n".join(printed[command] for command in printed if "pipeline.predict" in command).splitlines()
     for name, digit in digits.items():
         (predicted,) = {line.split()[1] for line in lines if line.startswith(f"docs/digits/{name}")}
         assert predicted == str(digit)
@@ -146,36 +195,19 @@ def test_stated_test_error_and_loss_are_near_the_measured_ones(typed: Typed) -> 
     assert float(measured[2]) == pytest.approx(float(stated[2]), abs=0.01)
 
 
-def test_ui_serves_the_runs(typed: Typed) -> None:
-    """`make ui` serves the project's store on loopback."""
-    project, _ = typed
-    with socket.socket() as port:
-        assert port.connect_ex(("127.0.0.1", 5001)) != 0, "port 5001 is taken: stop what listens there"
-    process = subprocess.Popen(
-        ["make", "ui"], cwd=project.folder, env=project.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        answer = _get_json("http://127.0.0.1:5001/ajax-api/2.0/mlflow/experiments/get-by-name?experiment_name=mnist")
-        assert answer["experiment"]["name"] == "mnist"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+def test_servers_answer(typed: Typed) -> None:
+    """`make ui` serves the project's store on loopback, and a run is uploaded to the server of machines.md."""
+    project, printed = typed
+    assert json.loads(printed["make ui"])["experiment"]["name"] == "mnist"
+    (run,) = runs(project.folder.parent / "mlflow-server", "mnist")
+    assert run.info.status == "FINISHED"
+    assert printed["python -m pipeline.upload models"].startswith("nothing is left to be written in models\n")
 
 
-def _get_json(url: str) -> dict[str, dict[str, str]]:
-    """Return the server's answer; retry until the server is up."""
-    end = time.monotonic() + 120
-    while True:
-        try:
-            answer: dict[str, dict[str, str]] = requests.get(url, timeout=5).json()
-        except requests.RequestException:
-            assert time.monotonic() < end, f"{url} does not answer within 120 s"
-        else:
-            return answer
-
-
-def test_pictures_of_the_readme_exist() -> None:
-    """Every image that the README links is in the repository."""
-    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (ROOT / picture).stat().st_size > 1000
+def test_data_of_another_set_leave_no_trace(typed: Typed) -> None:
+    """The commands of data.md train on the digits, and bring MNIST back."""
+    project, printed = typed
+    assert "1200 training, 300 validation and 297 test images" in printed["python -m pipeline.preprocess data=digits"]
+    summary = json.loads((project.folder / "prepared/summary.json").read_text())
+    assert [summary[name]["images"] for name in ("train", "valid", "test")] == [50_000, 10_000, 10_000]
+    assert project.git("status", "--short", "data.dvc") == ""

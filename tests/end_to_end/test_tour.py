@@ -1,0 +1,64 @@
+"""The diffs of docs/tour.md do what the page says."""
+
+import csv
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.wrong_images import WrongImages
+from tests.support.pages import blocks
+from tests.support.project import ROOT, Project
+from tests.support.stores import client_of, runs
+
+METRIC, LOSS, STAGE = blocks(ROOT / "docs/tour.md", "diff")
+
+
+def apply(project: Project, diff: str) -> None:
+    """Apply a diff as a reader would."""
+    subprocess.run(["git", "apply", "-"], cwd=project.folder, input=diff, text=True, check=True)
+
+
+def test_metric_of_each_epoch_is_logged(changeable: Project) -> None:
+    """Alone and in a bank; at the best epoch it follows from the images that the kept weights get wrong."""
+    apply(changeable, METRIC)
+    for words in (["train.learning_rate=0.2"], ["--multirun", "train.learning_rate=0.1,0.3"]):
+        done = changeable.stage("train", *words, "train.epochs=3")
+        assert done.returncode == 0, done.stderr
+    labels = np.load(changeable.folder / "prepared/valid_labels.npy")
+    tracked = runs(changeable.folder)
+    assert len(tracked) == 3
+    for run in tracked:
+        client = client_of(changeable.folder)
+        curve = client.get_metric_history(run.info.run_id, "valid/macro_recall")
+        wrong = WrongImages.read(Path(client.download_artifacts(run.info.run_id, "valid_wrong.json"))).wrong
+        recalls = [1 - wrong[labels == label].mean() for label in range(10)]
+        assert [point.step for point in curve] == [1, 2, 3]
+        assert curve[int(run.data.metrics["best/epoch"]) - 1].value == pytest.approx(np.mean(recalls))
+
+
+def test_loss_changes_training_and_not_what_is_logged(changeable: Project) -> None:
+    """With smoothed labels the logged loss is still the negative log-likelihood, and it is higher."""
+    losses: list[float] = []
+    for diff in ("", LOSS):
+        if diff:
+            apply(changeable, diff)
+        done = changeable.stage("train", "train.epochs=30", "train.learning_rate=1", f"hydra.run.dir=run{len(losses)}")
+        assert done.returncode == 0, done.stderr
+        with (changeable.folder / f"run{len(losses)}/history.csv").open() as file:
+            losses.append(float([*csv.DictReader(file)][-1]["train/loss"]))
+    assert losses[0] < losses[1] < 1
+
+
+def test_stage_is_run_by_dvc(changeable: Project) -> None:
+    """And runs again where the test labels change, and not otherwise."""
+    apply(changeable, STAGE)
+    for expected in ("Running stage 'balance':", "Data and pipelines are up to date."):
+        done = changeable.run("dvc", "repro", "balance")
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+    with (changeable.folder / "reports/balance.csv").open() as file:
+        rows = [*csv.reader(file)]
+    counts = np.bincount(np.load(changeable.folder / "prepared/test_labels.npy"))
+    assert rows == [["class", "images"], *([str(label), str(count)] for label, count in enumerate(counts))]
