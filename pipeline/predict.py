@@ -108,12 +108,12 @@ def _table(answers: "list[Answer]", width: int) -> str:
     """
     classes = len(answers[0].probabilities)
     columns = list(map(str, range(classes))) if classes <= MAX_COLUMNS else ["most probable"]
-    header = ["picture", "digit", "sure", *columns, "(%)"]
+    header = ["picture", "digit", "sure", *columns]
     rows = [
-        [printable(answer.name), str(answer.digit), f"{100 * answer.probability:.0f} %", *_percents(answer), ""]
+        [printable(answer.name), str(answer.digit), f"{100 * answer.probability:.0f} %", *_percents(answer)]
         for answer in answers
     ]
-    alignment = ["left", *["right"] * (len(header) - 2), "left"]
+    alignment = ["left", *["right"] * (len(header) - 1)]
     table = partial(tabulate, headers=header, tablefmt="plain", disable_numparse=True, colalign=alignment)
     longest = max(len(row[0]) for row in rows)
     excess = max(map(len, table(rows).splitlines())) - width

@@ -75,7 +75,7 @@ def test_run_is_found_and_a_table_printed(
     assert capsys.readouterr().out.splitlines()[:2] == done.stdout.splitlines()[:2]
     header, row, hint = done.stdout.splitlines()
     assert hint.startswith("next: python -m pipeline.predict --show ")
-    assert header.split() == ["picture", "digit", "sure", *map(str, range(10)), "(%)"]
+    assert header.split() == ["picture", "digit", "sure", *map(str, range(10))]
     name, digit, sure, sign, *percents = row.split()
     assert (name, sign, len(percents)) == ("seven.png", "%", 10)
     assert percents[int(digit)] == sure
