@@ -44,13 +44,16 @@ def main(args: argparse.Namespace, config: Config) -> int:
     if args.csv:
         sys.stdout.write(table.comma_separated(rows) + "\n")
         return 0
-    sys.stdout.write((table.markdown(rows) if args.markdown else table.text(rows, terminal.width())) + "\n\n")
+    if args.markdown:
+        sys.stdout.write(table.markdown(rows) + "\n")
+        return 0
+    sys.stdout.write(table.text(rows, terminal.width()) + "\n\n")
     first, *others = compared
     for other in others:
         if other.test is not None:
             sys.stdout.write(table.verdict(first, other, config.promotion.significance) + "\n")
-    if best := table.best_run(compared):
-        command_line.suggest(args, "promote", best)
+    if first.run.id:
+        command_line.suggest(args, "report", first.run.id[:8])
     return 0
 
 

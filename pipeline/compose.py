@@ -17,6 +17,7 @@ from pipeline.core import app
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
+from pipeline.core.job_context import JobContext
 from pipeline.core.paths import PARAMS
 from pipeline.core.progress import next_stage
 from pipeline.core.text import redact
@@ -41,7 +42,8 @@ def compose(config: Config) -> None:
             "as `dvc exp run -S conf/settings.yaml:train.learning_rate=0.2` does, and delete params.yaml"
         )
     write_text(PARAMS, HEADER.format(digest=_digest(values)) + values)
-    next_stage("dvc repro", [])
+    if not JobContext.from_hydra().overrides:  # `dvc repro` would replace what they have changed
+        next_stage("dvc repro")
 
 
 def _edited(content: bytes, composed: str) -> bool:

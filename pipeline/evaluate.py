@@ -16,7 +16,8 @@ from pipeline.core import app
 from pipeline.core.atomic import atomic_write, sha256, write_csv, write_text
 from pipeline.core.config import Config, check_batch_size, config_hash, whole_batches
 from pipeline.core.errors import UserError
-from pipeline.core.paths import MODELS, REPORTS
+from pipeline.core.job_context import JobContext
+from pipeline.core.paths import MODELS, REPORTS, relative_to_cwd
 from pipeline.core.progress import next_step
 from pipeline.core.text import redact
 from pipeline.data import prepared
@@ -59,8 +60,9 @@ def evaluate(config: Config) -> None:
     log.info("test error %.2f %%, loss %.4f nats, over %d images", 100 * error, loss, len(test))
     log.info("95 %% interval of the test error: %.2f to %.2f %%", 100 * low, 100 * high)
     log.info("expected calibration error %.2f %%", 100 * metrics["test/calibration_error"])
-    _log_to_run(config, evaluation, test, store)
-    next_step("make ui, or python -m pipeline.report models")
+    if _log_to_run(config, evaluation, test, store):
+        options = JobContext.from_hydra().store_options
+        next_step("python -m pipeline.report", [relative_to_cwd(MODELS), *options])
 
 
 def _write(config: Config, evaluation: "Evaluation", test: LabelledImages, names: list[str]) -> None:
@@ -77,8 +79,8 @@ def _write(config: Config, evaluation: "Evaluation", test: LabelledImages, names
     figures.draw(evaluation, test.images, history, names, config.data.name, PLOTS)
 
 
-def _log_to_run(config: Config, evaluation: "Evaluation", test: LabelledImages, store: "Store") -> None:
-    """Log metrics and files to the run that trained the model, if the store has it."""
+def _log_to_run(config: Config, evaluation: "Evaluation", test: LabelledImages, store: "Store") -> bool:
+    """Log metrics and files to the run that trained the model, and return whether the store has it."""
     from pipeline.evaluation import figures
     from pipeline.tracking import datasets, queries
     from pipeline.tracking.run import resume_run
@@ -88,13 +90,14 @@ def _log_to_run(config: Config, evaluation: "Evaluation", test: LabelledImages, 
     if run_id is None:
         uri = redact(store.uri)
         log.warning("no finished run in %s has this model and these settings: the figures are in %s only", uri, REPORTS)
-        return
+        return False
     with resume_run(store, config.tracking.experiment, REPORTS, run_id) as run:
         run.log_inputs(datasets.inputs(config.data, prepared.data_md5(), {datasets.TEST: test}))
         run.log_metrics(evaluation.metrics)
         run.log_metrics(evaluation.class_metrics)
         run.log_files([PREDICTIONS, CLASSES])
         run.log_files((PLOTS / name for name in figures.NAMES), "figures")
+    return True
 
 
 if __name__ == "__main__":

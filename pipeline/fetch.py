@@ -7,7 +7,6 @@ python -m pipeline.fetch data=folder data.path=/home/me/letters
 
 from pipeline.core import app
 from pipeline.core.config import Config
-from pipeline.core.job_context import JobContext
 from pipeline.core.paths import DOWNLOADS
 from pipeline.core.progress import next_stage
 from pipeline.sources import download, own_data
@@ -17,7 +16,7 @@ def fetch(config: Config) -> None:
     """Fill downloads/ with the files of `config.data`."""
     fetch_data = own_data.fetch if config.data.files is None else download.fetch
     fetch_data(config.data, DOWNLOADS)
-    next_stage("dvc repro -s data.dvc && python -m pipeline.preprocess", JobContext.from_hydra().overrides)
+    next_stage("dvc repro -s data.dvc")
 
 
 if __name__ == "__main__":

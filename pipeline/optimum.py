@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core.config import Config, params
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS
-from pipeline.core.progress import iterations_bar, line, next_step, on_terminal
+from pipeline.core.progress import iterations_bar, line, on_terminal
 from pipeline.runs import command_line
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def main(args: argparse.Namespace, config: Config) -> int:
             "iterations": optimum.iterations,
         }
         command_line.print_json(document, args.json)
-    else:
-        next_step("python -m pipeline.train train.epochs=1000 train.patience=50, which comes nearer to the optimum")
+    elif model.run is not None:
+        command_line.suggest(args, "report", model.id[:8])
     return 0
 
 

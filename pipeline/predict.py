@@ -10,6 +10,7 @@ of other images read it badly. A model file has no names of classes: the number 
 """
 
 import argparse
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipeline.core import terminal
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
 from pipeline.core.paths import MODELS
-from pipeline.core.progress import next_step
+from pipeline.core.progress import line
 from pipeline.core.text import printable
 from pipeline.runs.command_line import RUN, Parser, print_json, run_command, suggest
 
@@ -67,10 +68,10 @@ def main(args: argparse.Namespace, config: Config) -> int:
     if args.show and answers:
         _show(answers, args.show)
         if not args.json:
-            next_step(f"open {args.show}, which shows what the model saw")
+            line(f"next: open {printable(shlex.quote(str(args.show)))}: it shows what the model saw")
     elif answers:
         model = [] if args.model == str(MODELS) else ["--model", args.model]
-        suggest(args, "predict", "--show", "outputs/seen.png", *model, printable(answers[0].name))
+        suggest(args, "predict", "--show", "seen.png", *model, answers[0].name)
     return 0 if len(answers) == len(args.images) else 2
 
 
@@ -102,30 +103,35 @@ def _reader(name: str, config: Config) -> "Reader":
 
 
 def _table(answers: "list[Answer]", width: int) -> str:
-    """A row for each picture, with the classes' probabilities in %; of many classes only the most probable ones.
+    """A row for each picture, with the classes' probabilities in %.
 
-    Names of pictures are cut where a row would be longer than `width` characters.
+    Of many classes, and where a row would be longer than `width` characters, it has only the most probable ones. Names
+    of pictures are cut.
     """
-    classes = len(answers[0].probabilities)
-    columns = list(map(str, range(classes))) if classes <= MAX_COLUMNS else ["most probable"]
-    header = ["picture", "digit", "sure", *columns]
-    rows = [
-        [printable(answer.name), str(answer.digit), f"{100 * answer.probability:.0f} %", *_percents(answer)]
-        for answer in answers
-    ]
-    alignment = ["left", *["right"] * (len(header) - 1)]
-    table = partial(tabulate, headers=header, tablefmt="plain", disable_numparse=True, colalign=alignment)
-    longest = max(len(row[0]) for row in rows)
-    excess = max(map(len, table(rows).splitlines())) - width
-    return table([[terminal.clip(row[0], max(MIN_NAME, longest - excess)), *row[1:]] for row in rows])
+    all_classes = [None] if len(answers[0].probabilities) <= MAX_COLUMNS else []
+    for ranked in [*all_classes, MAX_RANKED, 1]:
+        rows = [
+            [printable(each.name), str(each.digit), f"{100 * each.probability:.0f} %", *_cells(each, ranked)]
+            for each in answers
+        ]
+        classes = range(len(answers[0].probabilities)) if ranked is None else ["most probable"]
+        header = ["picture", "digit", "sure", *map(str, classes)]
+        alignment = ["left", *["right"] * (len(header) - 1)]
+        table = partial(tabulate, headers=header, tablefmt="plain", disable_numparse=True, colalign=alignment)
+        excess = max(map(len, table(rows).splitlines())) - width
+        longest = max(len(row[0]) for row in rows) - max(0, excess)
+        if longest >= MIN_NAME or excess <= 0:
+            break
+    return table([[terminal.clip(row[0], max(MIN_NAME, longest)), *row[1:]] for row in rows])
 
 
-def _percents(answer: "Answer") -> list[str]:
+def _cells(answer: "Answer", ranked: int | None) -> list[str]:
+    """The probability of each class in %, or those of the most probable classes in one cell."""
     percents = [f"{100 * probability:.0f}" for probability in answer.probabilities]
-    if len(percents) <= MAX_COLUMNS:
+    if ranked is None:
         return percents
-    ranked = sorted(range(len(percents)), key=lambda digit: -answer.probabilities[digit])
-    return [", ".join(f"{digit}: {percents[digit]}" for digit in ranked[:MAX_RANKED])]
+    best = sorted(range(len(percents)), key=lambda digit: -answer.probabilities[digit])[:ranked]
+    return [", ".join(f"{digit}: {percents[digit]}" for digit in best)]
 
 
 def _show(answers: "list[Answer]", path: Path) -> None:

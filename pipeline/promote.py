@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.core.config import Config
+from pipeline.core.paths import ROOT, relative_to_cwd
 from pipeline.runs import command_line
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # The run's metrics and tags that become tags of the version, for readers of the registry.
 METRICS = ("test/error", "test/error_low", "test/error_high", "test/loss", "test/calibration_error", "best/valid_error")
+EXAMPLE = ROOT / "docs" / "digits" / "thin-7.png"  # a picture for the champion
 TAGS = ("data.md5", "git.commit", "git.dirty", "config.hash", "model.sha256")
 
 
@@ -59,7 +61,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
         command_line.print_json(outcome._asdict(), args.json)
     elif outcome.promoted:
         sys.stdout.write(f"{_sentence(outcome)}\n")
-        command_line.suggest(args, "predict", "--model", "champion", "PICTURE")
+        command_line.suggest(args, "predict", "--model", "champion", relative_to_cwd(EXAMPLE))
     return 0 if outcome.promoted else 1
 
 

@@ -18,7 +18,7 @@ from pipeline.core.atomic import write_text
 from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.paths import home
-from pipeline.core.progress import next_step
+from pipeline.core.progress import line
 from pipeline.core.text import redact
 from pipeline.runs import command_line
 
@@ -64,7 +64,7 @@ def main(args: argparse.Namespace, config: Config) -> int:
     if args.json:
         command_line.print_json({"run_id": run.id, "page": shown, "kept": kept}, args.json)
     else:
-        next_step("open the page in a browser")
+        line("next: open the page in a browser")
     return 0
 
 

@@ -29,8 +29,7 @@ def train(config: Config) -> float:
     train_jobs([job])  # a bank of one
     error = job.result()
     if context.number is None:
-        store = (word for override in context.overrides if override.startswith("tracking") for word in ("-S", override))
-        next_stage("python -m pipeline.report", [relative_to_cwd(context.output_dir), *store])
+        next_stage("python -m pipeline.report", [relative_to_cwd(context.output_dir), *context.store_options])
     return error
 
 

@@ -15,7 +15,7 @@ from functools import partial
 
 from pipeline.core.config import Config
 from pipeline.core.errors import Terminated, UserError
-from pipeline.core.progress import next_step
+from pipeline.core.progress import line
 from pipeline.runs import command_line
 
 # MLflow's background jobs for language models take most of its start, and print tracebacks at the end.
@@ -33,7 +33,7 @@ def arguments() -> command_line.Parser:
 def main(args: Namespace, config: Config) -> int:
     """Print links to the charts, and serve MLflow's UI unless the store is a server, which has its own.
 
-    With --json they are printed when the UI can be opened.
+    With --json they are printed when the UI can be opened, and otherwise a line says when it can.
 
     Raises:
         UserError: there is no store, or the port is taken.
@@ -47,13 +47,16 @@ def main(args: Namespace, config: Config) -> int:
         _check_port(charts.LOOPBACK, port)
     address = charts.address(lookup.uri, port)
     links = [{"experiment": name, "link": link} for name, link in charts.links(lookup.client, address)]
-    print_document = partial(command_line.print_json, {"address": address, "charts": links}, args.json)
-    if not args.json:
+    if args.json:
+        when_open = partial(command_line.print_json, {"address": address, "charts": links}, args.json)
+    else:
         sys.stdout.write("".join(f"{item['experiment']}: {item['link']}\n" for item in links))
-        next_step(f"open a link in a browser{'' if is_server else '; Ctrl-C ends the UI'}")
-    elif is_server:
-        print_document()
-    return 0 if is_server else _serve(lookup.uri, charts.LOOPBACK, port, print_document if args.json else None)
+        sys.stdout.flush()
+        when_open = partial(line, f"next: open a link in a browser{'' if is_server else ', and end with Ctrl-C'}")
+    if not is_server:
+        return _serve(lookup.uri, charts.LOOPBACK, port, when_open)
+    when_open()
+    return 0
 
 
 def _check_port(host: str, port: int) -> None:
@@ -69,7 +72,7 @@ def _check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _serve(uri: str, host: str, port: int, when_open: Callable[[], None] | None = None) -> int:
+def _serve(uri: str, host: str, port: int, when_open: Callable[[], None]) -> int:
     """Run MLflow's UI until it ends or a signal arrives, and return its exit code.
 
     `when_open` is called when the UI can be opened.
@@ -85,7 +88,7 @@ def _serve(uri: str, host: str, port: int, when_open: Callable[[], None] | None 
         start_new_session=True,
     ) as server:
         try:
-            if when_open is not None and _is_open(server, host, port):
+            if _is_open(server, host, port):
                 when_open()
             return server.wait()
         except KeyboardInterrupt as interrupt:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.config import Config
 from pipeline.core.errors import UserError
+from pipeline.core.progress import line, next_step
 from pipeline.core.text import redact
 from pipeline.runs import command_line
 
@@ -55,11 +56,18 @@ def main(args: argparse.Namespace, config: Config) -> int:
         sys.stdout.write(f"nothing is left to be written in {args.folder}\n")
     if any(run.parent for run in uploaded):
         sys.stdout.write("next: the sweep's command, which trains none of them again and writes the leaderboard\n")
-    else:
-        command_line.suggest(args, "ui")
+    elif uploaded and not args.json:
+        _suggest_ui(uploaded[-1].display_uri)
     if args.json:
         command_line.print_json(_document(uploaded, []), args.json)
     return 0
+
+
+def _suggest_ui(uri: str) -> None:
+    if uri.startswith(("http://", "https://")):
+        line(f"next: open {uri} in a browser")
+    else:
+        next_step("python -m pipeline.ui", ["-S", f"tracking.uri={uri}"])
 
 
 def _document(uploaded: "Sequence[Uploaded]", failures: "Sequence[Failure]") -> dict[str, Any]:

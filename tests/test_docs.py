@@ -14,7 +14,7 @@ README = READER_PAGES[0]
 FOLDERS = ("conf", "pipeline", "tests", "docs", "benchmarks", "hydra_plugins", ".github", ".ci", ".dvc")
 EXAMPLES = {"conf/data/letters.yaml", "pipeline/balance.py"}  # that a reader would write
 UNTRACKED = {".dvc/tmp/rwlock", ".dvc/tmp/site_cache"}
-names = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def test_readme_is_short() -> None:
@@ -25,7 +25,7 @@ def test_readme_is_short() -> None:
     assert [line for line in lines if len(line) > 120 and not line.startswith("|") and "](" not in line] == []
 
 
-@names
+@each_page
 def test_links_lead_to_files(page: Path) -> None:
     """Every relative link and picture is in the repository, and every anchor is a heading."""
     for target in re.findall(r"\]\(([^)\s]+)\)", text(page)):
@@ -37,21 +37,21 @@ def test_links_lead_to_files(page: Path) -> None:
             assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}, target
 
 
-@names
+@each_page
 def test_named_files_exist(page: Path) -> None:
     """A path in code font that begins with a folder of the repository is there."""
     for name in re.findall(rf"`((?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*)`", text(page)):
         assert (ROOT / name).exists() or name in EXAMPLES | UNTRACKED, name
 
 
-@names
+@each_page
 def test_named_make_targets_exist(page: Path) -> None:
     """`make X` is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.MULTILINE))
     assert {*re.findall(r"(?:`|^)make ([a-z-]+)", text(page), re.MULTILINE)} <= targets
 
 
-@names
+@each_page
 def test_named_commands_exist(page: Path) -> None:
     """`python -m pipeline.X` is a file."""
     for name in re.findall(r"python -m pipeline\.([a-z_]+)", text(page)):

@@ -14,7 +14,7 @@ SCHEMAS[".github/workflows/audit.yml"] = SCHEMAS[".github/workflows/ci.yml"]
 
 @pytest.mark.setup
 def test_hooks_check_a_commit_and_let_a_push_pass(changeable: Project, tmp_path: Path) -> None:
-    """A file that ruff refuses is not committed. A push needs no DVC remote, and fills one if there is one."""
+    """Ruff refuses a careless file. A push needs no DVC remote, and fills one. A checkout restores what DVC tracks."""
     link_environment(changeable.folder / ".venv")
     done = changeable.run("make", "hooks")
     assert done.returncode == 0, done.stderr
@@ -34,8 +34,10 @@ def test_hooks_check_a_commit_and_let_a_push_pass(changeable: Project, tmp_path:
     done = changeable.run("git", "push", "-q", str(tmp_path / "hub"), "HEAD:other")
     assert done.returncode == 0, done.stdout + done.stderr
     assert any((tmp_path / "storage").rglob("*"))
+    (changeable.folder / "models/history.csv").unlink()
     done = changeable.run("git", "checkout", "-q", "HEAD~1")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert (changeable.folder / "models/history.csv").is_file()
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

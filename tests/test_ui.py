@@ -28,7 +28,7 @@ def test_password_of_a_store_is_no_argument_of_the_server(tmp_path: Path, monkey
     )
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    assert ui._serve("postgresql://me:secret@db/mlflow", "127.0.0.1", 5001) == 0
+    assert ui._serve("postgresql://me:secret@db/mlflow", "127.0.0.1", 5001, print) == 0
     assert "secret" not in (tmp_path / "seen").read_text()
     assert (tmp_path / "kept").read_text() == "postgresql://me:secret@db/mlflow\n"
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tabulate import tabulate
 
-from pipeline.core.terminal import clip
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.stats import McNemar, wilson_interval
 
@@ -140,34 +139,25 @@ def verdict(first: Compared, other: Compared, significance: float) -> str:
     return f"{other.run.name} makes {amount}: {conclusion} (p = {other.test.p_value:.3g})"
 
 
-def best_run(compared: Sequence[Compared]) -> str | None:
-    """The beginning of the id of the run with the lowest test error; None if no run has one."""
-    errors = [
-        (float(item.predictions.wrong.mean()), number)
-        for number, item in enumerate(compared)
-        if item.run.id and item.predictions is not None
-    ]
-    return compared[min(errors)[1]].run.id[:8] if errors else None
-
-
 def text(table: Sequence[Row], width: int) -> str:
     """The table for a terminal with lines of `width` characters: several tables where the runs do not fit into one.
 
-    A cell that is too long for a table with one run is cut.
+    Cells that are too long have several lines.
     """
     names, *runs = zip(*table, strict=True)
-    longest = width - max(map(len, names)) - GAP - PADDING
-    columns = [[clip(cell, longest) for cell in run] for run in runs]
+    names_width = min(max(map(len, names)), width // 2)
+    longest = width - names_width - GAP
     blocks: list[list[Sequence[str]]] = []
     free = -1
-    for column in columns:
-        needed = GAP + max(len(column[0]) + PADDING, *map(len, column))
+    for run in runs:
+        needed = GAP + min(longest, max(len(run[0]) + PADDING, *map(len, run)))
         if needed > free:
             blocks.append([names])
-            free = GAP + longest + PADDING
-        blocks[-1].append(column)
+            free = GAP + longest
+        blocks[-1].append(run)
         free -= needed
-    return "\n\n".join(_format([list(row) for row in zip(*block, strict=True)], "simple") for block in blocks)
+    tables = ([list(row) for row in zip(*block, strict=True)] for block in blocks)
+    return "\n\n".join(_format(rows, "simple", (names_width, longest - PADDING)) for rows in tables)
 
 
 def markdown(table: Sequence[Row]) -> str:
@@ -182,6 +172,16 @@ def comma_separated(table: Sequence[Row]) -> str:
     return lines.getvalue().rstrip("\n")
 
 
-def _format(table: Sequence[Row], style: str) -> str:
-    alignment = ["left", *["right"] * (len(table[0]) - 1)]
-    return tabulate(table[1:], table[0], style, disable_numparse=True, colalign=alignment)
+def _format(table: Sequence[Row], style: str, widths: tuple[int, int] | None = None) -> str:
+    """Format the table; `widths` are the largest of the column of names and of the others."""
+    others = len(table[0]) - 1
+    limits = None if widths is None else [widths[0], *[widths[1]] * others]
+    return tabulate(
+        table[1:],
+        table[0],
+        style,
+        disable_numparse=True,
+        colalign=["left", *["right"] * others],
+        maxcolwidths=limits,
+        maxheadercolwidths=limits,
+    )

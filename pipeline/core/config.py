@@ -24,6 +24,7 @@ from pipeline.core.paths import ROOT
 from pipeline.core.text import redact, truncate
 
 MIN_CLASSES, MAX_CLASSES = 2, 1000
+ABBREVIATIONS = {"lr": "train.learning_rate", "batch": "train.batch_size"}  # in the names of runs
 MAX_EXPERIMENT_NAME = 500  # characters: MLflow's own limit
 
 
@@ -276,6 +277,9 @@ def unknown_key_message(key: str) -> str:
         matches = [siblings[match] for match in difflib.get_close_matches(name, siblings, n=1)]
     else:
         matches = difflib.get_close_matches(key, list(keys()), n=1)
+    if not matches and not section:  # a setting without its section, or as runs are named
+        leaves = {**{known.rpartition(".")[2]: known for known in reversed(list(keys()))}, **ABBREVIATIONS}
+        matches = [leaves[match] for match in difflib.get_close_matches(name, leaves, n=1)]
     if matches:
         return f"{key} is not a setting; did you mean {matches[0]}?"
     return f"{key} is not a setting; there are {', '.join(siblings.values() or keys())}"

@@ -53,6 +53,8 @@ def _missing_option(parent: str, group: str, name: str, options: list[str]) -> s
         return f"conf/{group}/{name}.yaml does not exist: restore it, or choose another one in conf/{parent}.yaml"
     if group == "hydra/launcher" and name in _EXTRAS:
         return f"{group}={name} is not installed: pip install -e '.[{_EXTRAS[name]}]'"
+    if group == "hydra/launcher":
+        options = sorted({*options, *_EXTRAS})
     matches = difflib.get_close_matches(name, options, n=1)
     hint = f" (did you mean {matches[0]}?)" if matches else ""
     return f"there is no {group}/{name}{hint}: choose from {', '.join(options)}"

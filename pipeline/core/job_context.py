@@ -62,6 +62,12 @@ class JobContext:
             node=node,
         )
 
+    @property
+    def store_options(self) -> list[str]:
+        """Options that give a command about runs the store of this job."""
+        words = (override.lstrip("+") for override in self.overrides)
+        return [word for override in words if override.startswith("tracking") for word in ("-S", override)]
+
 
 def to_variable(fields: Mapping[str, Any]) -> dict[str, str]:
     """The environment variable that gives a job these fields of its context."""

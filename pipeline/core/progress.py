@@ -3,10 +3,14 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+
+from pipeline.core.paths import ROOT
+from pipeline.core.text import redact
 
 
 def on_terminal() -> bool:
@@ -20,14 +24,21 @@ def line(text: str) -> None:
     sys.stdout.flush()
 
 
-def next_step(command: str, arguments: Iterable[str] = ()) -> None:
-    """Print what to type next: a command, with these arguments."""
-    line(f"next: {' '.join([command, *map(shlex.quote, arguments)])}")
+def next_step(command: str, arguments: Sequence[str] = ()) -> None:
+    """Print what to type next: a command, with these arguments.
+
+    Prints nothing where an argument has a password, or characters that a terminal does not show.
+    """
+    if all(redact(argument) == argument and argument.isprintable() for argument in arguments):
+        line(f"next: {shlex.join([*command.split(), *arguments])}")
 
 
-def next_stage(command: str, overrides: Iterable[str]) -> None:
-    """Print the command of the next stage, unless DVC runs this one: then DVC runs the next one, too."""
-    if "DVC_STAGE" not in os.environ:
+def next_stage(command: str, overrides: Sequence[str] = ()) -> None:
+    """Print the command of the next stage, in the project's folder, where it can be typed.
+
+    Prints nothing under DVC, which runs the next stage itself.
+    """
+    if "DVC_STAGE" not in os.environ and Path.cwd() == ROOT:
         next_step(command, overrides)
 
 

@@ -5,6 +5,8 @@ import shutil
 DEFAULT_WIDTH = 100  # characters, where stdout is no terminal
 MIN_WIDTH = 60  # of a terminal that has, or claims, fewer
 
+MIN_CLIPPED = 5  # characters of a clipped text: one at each end
+
 
 def width() -> int:
     """The number of characters of a line: those of the terminal, or of the variable COLUMNS."""
@@ -13,6 +15,7 @@ def width() -> int:
 
 def clip(text: str, length: int) -> str:
     """Replace the middle of a text that is longer than `length` by "..."; the end differs more often."""
+    assert length > MIN_CLIPPED
     if len(text) <= length:
         return text
     end = (length - 3) * 2 // 3

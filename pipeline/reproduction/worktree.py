@@ -64,6 +64,7 @@ class Worktree:
         env = {key: value for key, value in git.environment().items() if not key.startswith(("MLFLOW_", "SWEEP_"))}
         # DVC does not start for a user without a name.
         self._env = {**env, "PYTHONPATH": str(folder), "MLFLOW_TRACKING_URI": store, "LOGNAME": provenance.user()}
+        self._env["DVC_STAGE"] = "train"  # the stages suggest no next command: the worktree is deleted
         self._env["DVC_SITE_CACHE_DIR"] = str(scratch / "site_cache")  # the default is a folder that all may write
 
     def foreign_files(self) -> list[str]:

@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from pipeline.core.atomic import sha256
 from pipeline.core.config import Config
 from pipeline.core.errors import StoreError, UserError
+from pipeline.core.paths import MODELS
 from pipeline.core.text import redact
 from pipeline.runs import parent_run, registry
 from pipeline.runs.run_info import RunOrModel
@@ -65,7 +66,7 @@ class Lookup:
         return RunOrModel(f"version {version.version} of {version.name}", run)
 
     def run(self, word: str) -> MlflowRun:
-        """The run that the word names.
+        """The run that the word names: of several with the same model file, an evaluated one, or else the latest.
 
         Raises:
             UserError: it names no run, several runs, or a file that no run of the store has made.
@@ -81,16 +82,18 @@ class Lookup:
         if RUN_ID.fullmatch(word):
             found += self._search(f"attributes.run_id LIKE '{word}%'")
         runs = list({run.info.run_id: run for run in found}.values())
+        if not runs and Path(word).resolve() == MODELS:
+            raise UserError("there is no models/ yet: run `dvc repro`, or name a run")
         if not runs:
             raise UserError(
                 f"no run in {self.display_uri} has {word!r} as its id, as the beginning of its id, as its name, or as "
-                "the name of its DVC experiment: `make ui` shows them"
+                'the name of its DVC experiment: `make ui` shows them (quote a name, as "lr=0.3 batch=600")'
             )
-        if len(runs) > 1:
+        if len({run.data.tags.get("model.sha256", run.info.run_id) for run in runs}) > 1:
             candidates = ", ".join(_summary(run) for run in runs[:MAX_CANDIDATES])
             more = f" and {len(runs) - MAX_CANDIDATES} more" if len(runs) > MAX_CANDIDATES else ""
             raise UserError(f"{word!r} may be one of {len(runs)} runs: {candidates}{more}; type more of the id")
-        return runs[0]
+        return next((run for run in runs if "test/error" in run.data.metrics), runs[0])
 
     def model_file(self, item: RunOrModel) -> Path:
         """The `.keras` file of a run or model; that of a run is downloaded.

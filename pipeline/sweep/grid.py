@@ -45,7 +45,7 @@ class GridSweeper(BasicSweeper):
         """Plan all jobs, so that a refused override is refused before any job begins, and run them.
 
         Raises:
-            UserError: an override is an interval, which has no list of values.
+            UserError: an override is an interval, which has no list of values, or no job has its data in prepared/.
         """
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise UserError(f"hydra.sweeper.max_batch_size={self.max_batch_size} is not allowed: it must be at least 1")
@@ -61,6 +61,7 @@ class GridSweeper(BasicSweeper):
         if sweep.config.sweep.dry_run:
             sweep.dry_run()
             return
+        sweep.refuse_without_data(job.config for job in sweep.jobs if job.config is not None)
         space = {key: values(override) for key, override in by_key(overrides).items() if override.is_sweep_override()}
         name = f"sweep of {len(sweep.jobs)}: {key_names(space)}"
         with sweep.open(name, space, sorted(job.identity for job in sweep.jobs)) as parent:

@@ -20,7 +20,6 @@ TIED = "="  # marks a row that does not differ significantly from the first
 UNKNOWN = "-"
 SCORES = ("valid error", "mean error", "95 % interval", "p (Holm)", "deviation", "seeds", "loss", "epoch", "run")
 NARROW = ("loss", "epoch", "deviation", "p (Holm)", "seeds", "95 % interval")  # left out on a narrow terminal, in order
-MAX_CELL = 30  # characters
 GAP = 2  # spaces between two columns
 
 
@@ -207,30 +206,24 @@ def _group_cells(group: Group, keys: Sequence[str]) -> list[str]:
 def _plain(header: Sequence[str], rows: Sequence[Sequence[str]], tests: Sequence[Comparison]) -> Iterator[str]:
     """Numbered and marked rows below a header, the columns two blanks apart and aligned on the right.
 
-    Where the terminal is too narrow, columns are left out: first those of NARROW, then settings, the last one first.
+    Where the lines of the terminal are too short, columns are left out: first those of NARROW, then settings, the last
+    one first.
     """
     marks = [TIED if test.tied else "" for test in tests]
     table = [["", "", *header]]
     table += [[str(rank), mark, *row] for rank, (mark, row) in enumerate(zip(marks, rows, strict=False), 1)]
-    columns = [[terminal.clip(cell, MAX_CELL) for cell in column] for column in zip(*table, strict=True)]
-    left_out = []
-    for column in _by_importance(columns):
-        if sum(max(map(len, each)) + GAP for each in columns) - GAP <= terminal.width():
+    columns = list(zip(*table, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    kept, width = list(range(len(columns))), terminal.width()
+    settings = [number for number, name in enumerate(header, 2) if name not in SCORES]
+    for number in [*(header.index(name) + 2 for name in NARROW if name in header), *reversed(settings)]:
+        if sum(widths[each] + GAP for each in kept) - GAP <= width:
             break
-        columns.remove(column)
-        left_out.append(column[0])
-    for row in zip(*columns, strict=True):
-        widths = (max(map(len, column)) for column in columns)
-        yield (" " * GAP).join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-    if left_out:
-        yield f"left out, as the terminal is too narrow: {', '.join(left_out)}"
-
-
-def _by_importance(columns: Sequence[list[str]]) -> list[list[str]]:
-    """The columns that may be left out, the least important one first."""
-    named = {column[0]: column for column in columns}
-    settings = [column for column in columns[2:] if column[0] not in SCORES]
-    return [*(named[name] for name in NARROW if name in named), *reversed(settings)]
+        kept.remove(number)
+    for row in table:
+        yield (" " * GAP).join(row[number].rjust(widths[number]) for number in kept)
+    if left_out := [name for number, name in enumerate(header, 2) if number not in kept]:
+        yield f"lines of {width} characters have no room for {', '.join(left_out)}: COLUMNS=200 shows more"
 
 
 def _interval(interval: Interval | None) -> str:

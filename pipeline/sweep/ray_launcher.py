@@ -1,5 +1,6 @@
 """hydra/launcher=ray: spreads a sweep's banks over the nodes of a Ray cluster."""
 
+import importlib.util
 import math
 import os
 import signal
@@ -15,7 +16,8 @@ from typing import Any
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from omegaconf import open_dict, read_write
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.core import signals
@@ -38,6 +40,16 @@ class RayLauncher(BankLauncher):
     def __init__(self, heads: int, address: str | None) -> None:
         super().__init__(heads)
         self.address = address
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Check that Ray is installed, before the sweep has a run.
+
+        Raises:
+            UserError: it is not.
+        """
+        if importlib.util.find_spec("ray") is None:
+            raise UserError("hydra/launcher=ray is not installed: pip install -e '.[ray]'")
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def run_jobs(self, jobs: list[HydraJob]) -> None:
         """Run the jobs in banks, at least one for each node."""
@@ -70,10 +82,8 @@ def _cluster(address: str | None) -> Iterator[ModuleType]:
         # Set before the import, it is Ray's only way to listen on loopback alone. Ray replaces even
         # `_node_ip_address="127.0.0.1"` by this machine's address in its network.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("hydra/launcher=ray needs Ray: pip install -e '.[ray]'") from error
+    import ray
+
     try:
         if where not in ("auto", "local") and "://" not in where:
             _check_reachable(where)  # Ray itself would wait for minutes

@@ -39,8 +39,13 @@ def _lines(board: Leaderboard, jobs: Sequence[SweepJob], folder: Path, parent: s
             number = len(board.groups or board.standings)
             yield f"it is the lowest of {number}, and so optimistic: only the test error estimates how it does"
         assert best.job.config is not None
-        yield "to put its values into conf/, train it there (to the same bits) and measure it on the test set:"
-        yield f"  {apply_command(best.job.config, best.job.choices)}"
+        command = apply_command(best.job.config, best.job.choices)
+        if command == "dvc exp run":  # without -S
+            yield "its values are those of conf/; to train it there (to the same bits) and measure it on the test set:"
+            yield "  dvc repro"
+        else:
+            yield "to put its values into conf/, train it there (to the same bits) and measure it on the test set:"
+            yield f"  {command}"
 
 
 def _counts(jobs: Sequence[SweepJob]) -> str:

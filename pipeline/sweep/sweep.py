@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.core.app import JobFailed
 from pipeline.core.atomic import write_text
-from pipeline.core.config import config_hash, params
+from pipeline.core.config import Config, config_hash, params
 from pipeline.core.errors import StoreError, UserError
 from pipeline.core.paths import relative_to_cwd
 from pipeline.core.text import redact
@@ -69,6 +69,25 @@ class Sweep:
         if not any(job.config for job in self.jobs):
             settings(self.jobs[0].composed, refuse=True)
 
+    def refuse_without_data(self, configs: Iterable[Config]) -> None:
+        """Refuse a sweep if prepared/ does not have the data of any of these settings.
+
+        Raises:
+            UserError: the reason for the first settings.
+        """
+        from pipeline.data import prepared  # imports NumPy, as above
+
+        errors = []
+        for config in configs:
+            try:
+                prepared.read(config, "train")
+            except UserError as error:
+                errors.append(error)
+            else:
+                return
+        if errors:
+            raise errors[0]
+
     def dry_run(self) -> None:
         """Print which jobs would run, and which would be skipped."""
         self.reuse(self.jobs, parent="")
@@ -79,7 +98,8 @@ class Sweep:
             sys.stdout.write(f"{job.command_line}: {outcome}\n")
         unfinished = [job for job in self.jobs if job.config and job.result is None]
         sys.stdout.write(f"{len(unfinished)} of {len(self.jobs)} jobs would run\n")
-        sys.stdout.write("next: the same command without sweep.dry_run=true\n")
+        if unfinished:
+            sys.stdout.write("next: the same command without sweep.dry_run=true\n")
 
     @contextmanager
     def open(self, name: str, space: Mapping[str, str], identity: Sequence[str]) -> Iterator["Parent"]:
@@ -168,10 +188,11 @@ class Sweep:
         """A hash of the settings that jobs with these overrides share.
 
         Raises:
-            UserError: these settings are refused.
+            UserError: these settings are refused, or prepared/ does not have their data.
         """
         config = settings(self.composer.compose(overrides), refuse=True)
         assert config is not None
+        self.refuse_without_data([config])
         return config_hash(config)
 
     def _open_parent(self, name: str, space: Mapping[str, str], identity: Sequence[str]) -> "Parent":

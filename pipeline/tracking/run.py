@@ -1,6 +1,7 @@
 """An MLflow run: started, uploaded in the background, and never left RUNNING."""
 
 import os
+import re
 import shutil
 import time
 import uuid
@@ -39,6 +40,7 @@ from pipeline.tracking.store import Store
 from pipeline.tracking.store_errors import short_reason
 from pipeline.tracking.upload_queue import UploadQueue
 
+METRIC_NAME = re.compile(r"[\w/.\- :]{1,250}")
 FLUSH_SECONDS = 3  # often enough to watch a run in the UI, seldom enough to cost nothing
 
 
@@ -85,6 +87,7 @@ class Run:
 
         Raises:
             StoreError: the store has refused to create the run.
+            ValueError: MLflow accepts no metric of this name.
         """
         failure = self._queue.failure
         if failure is not None and not self.id:
@@ -93,6 +96,9 @@ class Run:
             raise StoreError(
                 f"the MLflow store {self._display_uri} creates no run ({reason})", reason=reason
             ) from failure
+        if refused := [name for name in values if not METRIC_NAME.fullmatch(name)]:
+            # The store would refuse the run's upload after its training.
+            raise ValueError(f"no name of an MLflow metric: {refused[0]!r}; use letters, digits, blanks, and _ - . : /")
         self._metrics += _points(values, step)
         if time.monotonic() - self._last_flush > FLUSH_SECONDS:
             self.flush()

@@ -138,7 +138,8 @@ class TrainingJob:
         probabilities = metrics.probabilities(trained.logits(examples)).astype(np.float32)
         saved = SavedModel(self.folder / "model.keras", served, examples, probabilities)
         self.run.log_model(saved, best)
-        self.summary = f"{len(result.history)} epochs, best validation error {100 * result.best.error:.6f} %"
+        epochs = "1 epoch" if len(result.history) == 1 else f"{len(result.history)} epochs"
+        self.summary = f"{epochs}, best validation error {100 * result.best.error:.6f} %"
         if self.config.train.report_test:
             self._report_test(trained)
         self.best_error = result.best.error

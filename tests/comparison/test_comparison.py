@@ -126,13 +126,19 @@ def test_formats_have_the_same_cells() -> None:
 
 
 def test_runs_that_do_not_fit_into_the_terminal_have_a_table_of_their_own() -> None:
-    """No line is longer than the terminal, and every run is there. A very long cell is cut."""
+    """No line is longer than the terminal, and every run and every character of a long cell is there."""
     names = [f"lr=0.{number} batch=600 train.l2=0.0001" for number in range(5)]
     rows = [["", *names, "x" * 200], ["right where the first is wrong", *map(str, range(6))]]
-    printed = table.text(rows, 100)
-    assert max(map(len, printed.splitlines())) <= 100
-    assert [name in printed for name in names] == [True] * 5
-    assert printed.count("right where the first is wrong") == printed.count("\n\n") + 1 > 3
+    for width, tables in ((100, 6), (200, 3), (1000, 1)):
+        printed = table.text(rows, width)
+        assert max(map(len, printed.splitlines())) <= width
+        assert [name in printed for name in names] == [True] * 5
+        assert printed.count("x") == 200
+        assert printed.count("right where the first is wrong") == printed.count("\n\n") + 1 == tables
+    key = "a.key.that.is.longer.than.half.of.the.line.of.a.narrow.terminal"
+    printed = table.text([["", "lr=0.1 batch=600"], [key, "0.25"]], 60)
+    assert max(map(len, printed.splitlines())) <= 60
+    assert "0.25" in printed
 
 
 def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
@@ -153,6 +159,19 @@ def test_name_of_no_run_or_several_is_refused(evaluated: Evaluated) -> None:
             lookup.run(name)
     with pytest.raises(UserError, match="digits has no champion"):
         lookup.run("champion")
+
+
+def test_of_runs_with_the_same_name_and_model_the_evaluated_one_is_taken(evaluated: Evaluated) -> None:
+    """`dvc exp run` trains the best job of a sweep again, to the same bytes."""
+    client = client_of(evaluated.project.folder)
+    experiment = client.get_run(evaluated.good).info.experiment_id
+    tags = {"model.sha256": "0" * 64}
+    _, second, _ = (client.create_run(experiment, tags=tags, run_name="twin").info.run_id for _ in range(3))
+    client.log_metric(second, "test/error", 0.1)
+    assert Lookup(evaluated.config).run("twin").info.run_id == second
+    client.create_run(experiment, tags={"model.sha256": "1" * 64}, run_name="twin")
+    with pytest.raises(UserError, match="'twin' may be one of 4 runs"):
+        Lookup(evaluated.config).run("twin")
 
 
 def test_experiment_of_dvc_is_its_latest_finished_training_run(evaluated: Evaluated) -> None:

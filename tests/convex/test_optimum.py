@@ -50,7 +50,7 @@ def test_run_gets_its_objective_and_the_distance_from_the_optimum(trained: Proje
     assert objective == pytest.approx(expected_objective(trained.folder), rel=1e-5)
     assert gap == objective - optimum["objective"] > 0.1
     text = f"training objective {objective:.4f} nats, {gap:.4f} above the optimum ({optimum['objective']:.4f})"
-    assert done.stdout.splitlines()[-2] == text
+    assert done.stdout.splitlines()[-2:] == [text, f"next: python -m pipeline.report {run.info.run_id[:8]}"]
     assert re.match(r"after \d+ iterations: optimum \S+ nats, proven to be at least ", done.stdout)
 
 

@@ -89,7 +89,7 @@ def assert_one_line(words: list[str], expected: list[str]) -> None:
         ("epochs: 100", "epoch: 100", ["train.epoch is not a setting", "train.epochs", "conf/settings.yaml"]),
         ("epochs: 100", "epochs: many", ["train.epochs", "'many'", "conf/settings.yaml"]),
         ("epochs: 100", "", ["train.epochs", "no value"]),
-        ("epochs: 100", "epochs: 100: 3", ["settings.yaml", "line 11"]),
+        ("epochs: 100", "epochs: 100: 3", ["settings.yaml", "line 10"]),
     ],
 )
 def test_fault_in_a_conf_file_names_key_and_file(

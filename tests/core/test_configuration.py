@@ -120,6 +120,8 @@ def test_message_for_a_misspelt_setting_suggests_the_right_one() -> None:
     """In every section, sections included."""
     for key in keys():
         assert unknown_key_message(f"{key}x") == f"{key}x is not a setting; did you mean {key}?"
+    for typed, key in (("learning_rate", "train.learning_rate"), ("lr", "train.learning_rate"), ("l2", "train.l2")):
+        assert unknown_key_message(typed) == f"{typed} is not a setting; did you mean {key}?"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +133,10 @@ def test_message_for_a_misspelt_setting_suggests_the_right_one() -> None:
         ("+sweep=gird", "there is no sweep/gird (did you mean grid?): choose from grid, repeats, search"),
         ("experiment=nope", "there is no experiment/nope: choose from theano_tutorial"),
         ("hydra/launcher=submitit_slurm", "hydra/launcher=submitit_slurm is not installed: pip install -e '.[submi"),
+        (
+            "hydra/launcher=jobilb",
+            "there is no hydra/launcher/jobilb (did you mean joblib?): choose from bank, basic, jo",
+        ),
         ("hydra/launcher=rya", "there is no hydra/launcher/rya (did you mean ray?): choose from bank, basic, "),
     ],
 )

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -15,6 +14,7 @@ import requests
 from tests.support.environment import link_environment
 from tests.support.pages import READER_PAGES, commands, text
 from tests.support.project import ROOT, Project, create
+from tests.support.servers import wait_for
 from tests.support.stores import client_of, parents, runs
 
 pytestmark = pytest.mark.mnist
@@ -28,7 +28,6 @@ NOT_RUN = {
     **{f"pip install -e '.[{extra}]'": "the development environment has it" for extra in ("joblib", "ray")},
     "pip install -e '.[submitit]'": "no Slurm cluster is here",
     "make bench": "it takes eighteen minutes; tests/test_benchmarks.py runs parts of it",
-    "make torture": "it takes forty minutes; tests/test_benchmarks.py runs parts of it",
 }
 RESTORES = "dvc repro"  # the one command that is worth running again: data.md brings MNIST back with it
 # Commands that run until they are interrupted, and an address that answers while they do.
@@ -68,20 +67,11 @@ def serving(project: Project, command: str) -> Iterator[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        yield _answer(SERVERS[command])
+        wait_for(SERVERS[command], process)
+        yield requests.get(SERVERS[command], timeout=5).text
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-
-
-def _answer(url: str) -> str:
-    """Return the server's answer; retry until the server is up."""
-    end = time.monotonic() + 120
-    while True:
-        try:
-            return requests.get(url, timeout=5).text
-        except requests.RequestException:
-            assert time.monotonic() < end, f"{url} does not answer within 120 s"
 
 
 def test_exceptions_are_commands_of_the_pages() -> None:

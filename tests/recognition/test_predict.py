@@ -119,13 +119,15 @@ def test_answers_of_other_models_can_be_read(tmp_path: Path) -> None:
 
 
 def test_long_names_of_pictures_are_cut() -> None:
-    """A row fits into the terminal, and the end of the name is still there."""
+    """A row fits into the terminal, and the end of the name is still there; a narrow terminal has fewer classes."""
     name = f"{'a folder/' * 20}seven.png"
     for probabilities in ([0.1] * 10, [0.001] * 1000):
         answer = seen.Answer(name, Image.new("L", (9, 9)), np.zeros((28, 28), np.uint8), probabilities)
-        header, row = predict._table([answer], 100).splitlines()
-        assert max(len(header), len(row)) == 100
-        assert "seven.png " in row
+        for width in (60, 80, 100, 200):
+            header, row = predict._table([answer], width).splitlines()
+            assert max(len(header), len(row)) <= width
+            assert "seven.png " in row
+            assert ("most probable" in header) == (width < 90 or len(probabilities) > 10)
 
 
 def test_pictures_of_the_readme_are_small() -> None:

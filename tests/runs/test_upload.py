@@ -55,7 +55,7 @@ def test_training_ends_with_the_command_that_uploads_it_later(changeable: Projec
     (run,) = runs_of(MlflowClient(server), "gone")
     first, hint = uploaded.stdout.splitlines()
     assert first == f"run {run.info.run_id} is uploaded to {between.url}, FINISHED: out"
-    assert hint == "next: python -m pipeline.ui"
+    assert hint == f"next: open {between.url} in a browser"
     assert (changeable.folder / "out/run_id").read_text() == f"{run.info.run_id}\n"
     assert not (changeable.folder / "out/unwritten").exists()
     lines = (changeable.folder / "out/history.csv").read_text().splitlines()

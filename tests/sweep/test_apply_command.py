@@ -56,7 +56,7 @@ def test_command_after_the_sweep_gives_the_bytes_of_the_best_job(words: list[str
     changed = [line[3:] for line in project.git("status", "--porcelain", "conf").splitlines()]
     assert changed == ["conf/settings.yaml"]
     removed = [line for line in project.git("diff", "-U0").splitlines() if re.match("-[^-]", line)]
-    assert all(re.match(r"-(  \w+|seed): \S+$", line) for line in removed), removed
+    assert all(re.match(r"-(  \w+|seed): \S+( +# .*)?$", line) for line in removed), removed
     again = project.stage("train", "hydra.run.dir=again")
     project.git("checkout", "-q", "conf")
     assert again.returncode == 0, again.stderr

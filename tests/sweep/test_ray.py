@@ -166,7 +166,8 @@ def test_unreachable_cluster_or_missing_ray_is_reported_in_one_line(changeable: 
     run_train = f"sys.argv = {argv!r}; runpy.run_module('pipeline.train', run_name='__main__')"
     done = changeable.run(sys.executable, "-c", f"import runpy, sys; sys.modules['ray'] = None; {run_train}")
     assert done.returncode == 2
-    assert done.stderr == "error: hydra/launcher=ray needs Ray: pip install -e '.[ray]'\n"
+    assert done.stderr == "error: hydra/launcher=ray is not installed: pip install -e '.[ray]'\n"
+    assert "sweep of 2" not in done.stdout
 
 
 @contextmanager

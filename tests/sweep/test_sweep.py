@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,6 +196,13 @@ def test_refused_sweep_leaves_nothing(changeable: Project) -> None:
         assert done.stderr.startswith(f"error: {message}")
         assert len(done.stderr.splitlines()) == 1
         assert "jobs finished" not in done.stdout
+        assert not (changeable.folder / "mlflow.db").exists()
+    shutil.rmtree(changeable.folder / "prepared")
+    for sweep in (["-m", "train.learning_rate=0.1,0.2"], ["+sweep=search"]):
+        done = changeable.stage("train", *sweep)
+        assert done.returncode == 2
+        assert done.stderr.endswith("run `dvc repro preprocess`\n")
+        assert len(done.stderr.splitlines()) == 1
         assert not (changeable.folder / "mlflow.db").exists()
 
 
