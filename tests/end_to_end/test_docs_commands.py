@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -117,7 +118,7 @@ def test_sweeps_leave_finished_runs(typed: Typed) -> None:
     assert "9 of 9 jobs finished, 9 skipped" in printed[multirun]
     assert "0 of 9 jobs would run" in printed["python -m pipeline.train +sweep=grid sweep.dry_run=true"]
     assert (
-        "9 of 9 jobs finished: run" in printed["python -m pipeline.train +sweep=grid train.epochs=2 sweep.rerun=true"]
+        "9 of 9 jobs finished: run" in printed["python -m pipeline.train +sweep=grid train.epochs=1 sweep.rerun=true"]
     )
     sweeps = parents(project.folder, "mnist")
     assert sorted(parent.data.metrics["jobs"] for parent in sweeps) == [4, 9, 9, 10, 16, 32]
@@ -126,6 +127,17 @@ def test_sweeps_leave_finished_runs(typed: Typed) -> None:
         counts = {name: parent.data.metrics[f"jobs/{name}"] for name in ("finished", "pruned", "failed")}
         assert counts["failed"] == 0
         assert counts["finished"] + counts["pruned"] == parent.data.metrics["jobs"]
+
+
+def test_experiment_in_a_temporary_workspace_keeps_its_run(typed: Typed) -> None:
+    """`dvc exp run --temp` deletes its workspace. The run and its artifacts are in the project's store."""
+    project, _ = typed
+    (run,) = (run for run in runs(project.folder, "mnist") if "dvc.experiment" in run.data.tags)
+    assert run.info.run_name == "lr=0.3 batch=64"
+    assert run.info.status == "FINISHED"
+    assert "test/error" in run.data.metrics
+    assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(project.folder / "mlartifacts")
+    assert project.git("status", "--short", "conf") == ""
 
 
 def test_reference_has_what_runs_have(typed: Typed) -> None:

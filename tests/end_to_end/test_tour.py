@@ -21,14 +21,13 @@ def apply(project: Project, diff: str) -> None:
 
 
 def test_metric_of_each_epoch_is_logged(changeable: Project) -> None:
-    """Alone and in a bank; at the best epoch it follows from the images that the kept weights get wrong."""
+    """In a bank, too. At the best epoch it follows from the images that the kept weights get wrong."""
     apply(changeable, METRIC)
-    for words in (["train.learning_rate=0.2"], ["--multirun", "train.learning_rate=0.1,0.3"]):
-        done = changeable.stage("train", *words, "train.epochs=3")
-        assert done.returncode == 0, done.stderr
+    done = changeable.stage("train", "--multirun", "train.learning_rate=0.1,0.3", "train.epochs=3")
+    assert done.returncode == 0, done.stderr
     labels = np.load(changeable.folder / "prepared/valid_labels.npy")
     tracked = runs(changeable.folder)
-    assert len(tracked) == 3
+    assert len(tracked) == 2
     for run in tracked:
         client = client_of(changeable.folder)
         curve = client.get_metric_history(run.info.run_id, "valid/macro_recall")
@@ -39,16 +38,16 @@ def test_metric_of_each_epoch_is_logged(changeable: Project) -> None:
 
 
 def test_loss_changes_training_and_not_what_is_logged(changeable: Project) -> None:
-    """With smoothed labels the logged loss is still the negative log-likelihood, and it is higher."""
-    losses: list[float] = []
-    for diff in ("", LOSS):
-        if diff:
-            apply(changeable, diff)
-        done = changeable.stage("train", "train.epochs=30", "train.learning_rate=1", f"hydra.run.dir=run{len(losses)}")
-        assert done.returncode == 0, done.stderr
-        with (changeable.folder / f"run{len(losses)}/history.csv").open() as file:
-            losses.append(float([*csv.DictReader(file)][-1]["train/loss"]))
-    assert losses[0] < losses[1] < 1
+    """With smoothed labels the logged loss is still the negative log-likelihood, and it stays above the other's."""
+    apply(changeable, LOSS)
+    done = changeable.stage("train", "hydra.run.dir=smoothed")
+    assert done.returncode == 0, done.stderr
+    losses = []
+    for folder in ("models", "smoothed"):
+        with (changeable.folder / folder / "history.csv").open() as file:
+            losses.append([float(row["train/loss"]) for row in csv.DictReader(file)])
+    epochs = min(map(len, losses))
+    assert losses[0][epochs - 1] < losses[1][epochs - 1] < losses[1][0]
 
 
 def test_stage_is_run_by_dvc(changeable: Project) -> None:

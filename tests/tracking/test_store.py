@@ -169,9 +169,17 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "mlflow.db").read_text().startswith("my notes")
 
 
-@pytest.mark.parametrize("path", ["mlflow.db", "mlflow.db.lock", ".", "mlartifacts/digits"])
+SWEEP = ("hydra.mode=MULTIRUN", "train.l2=0,0.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "overrides"),
+    [("mlflow.db", ()), ("mlflow.db.lock", SWEEP), (".", ()), ("mlartifacts/digits", SWEEP)],
+)
 @pytest.mark.launchers
-def test_store_that_may_not_be_written_is_reported_before_training(path: str, changeable: Project) -> None:
+def test_store_that_may_not_be_written_is_reported_before_training(
+    path: str, overrides: tuple[str, ...], changeable: Project
+) -> None:
     """The database, its lock, its folder, or the artifacts: one line, and no output folder has a model.
 
     A run and a sweep are refused. A dry run writes nothing, and works.
@@ -181,20 +189,18 @@ def test_store_that_may_not_be_written_is_reported_before_training(path: str, ch
     location.mkdir(parents=True)
     denied = changeable.folder / path
     words = [sys.executable, "-m", "pipeline.train", "train.epochs=1"]
-    sweep = ["hydra.mode=MULTIRUN", "train.l2=0,0.1"]
     mode = denied.stat().st_mode
     denied.chmod(mode & ~0o222)
     try:
-        for command in (words, [*words, *sweep]):
-            done = changeable.run(*obeying_permissions([*command, f"hydra.run.dir={changeable.folder}/outputs/run"]))
-            assert done.returncode == 2, done.stderr
-            assert done.stderr.startswith(
-                f"error: {denied.resolve()} may not be written, and the MLflow store is there: "
-            )
-            assert done.stderr.count("\n") == 1
-            assert "epoch 1" not in done.stdout
-        dry = changeable.run(*obeying_permissions([*words, *sweep, "sweep.dry_run=true"]))
-        assert dry.returncode == 0, dry.stderr
+        folder = f"hydra.run.dir={changeable.folder}/outputs/run"
+        done = changeable.run(*obeying_permissions([*words, *overrides, folder]))
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(f"error: {denied.resolve()} may not be written, and the MLflow store is there: ")
+        assert done.stderr.count("\n") == 1
+        assert "epoch 1" not in done.stdout
+        if path == ".":
+            dry = changeable.run(*obeying_permissions([*words, *SWEEP, "sweep.dry_run=true"]))
+            assert dry.returncode == 0, dry.stderr
     finally:
         denied.chmod(mode)
     assert not list(changeable.folder.glob("outputs/**/model.keras"))
