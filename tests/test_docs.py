@@ -73,6 +73,14 @@ def test_commands_are_extracted() -> None:
     assert len(blocks(ROOT / "docs/tour.md", "diff")) == 3
 
 
+def test_commands_in_the_sentences_of_readme_are_typed_too() -> None:
+    """They are among the commands that tests/end_to_end/test_docs_commands.py types, unless they have a placeholder."""
+    named = re.findall(r"`(python -m pipeline\.[a-z]+ [^`]+)`", text(README))
+    typed = {command for page in READER_PAGES for command in commands(page)}
+    assert {command for command in named if "RUN" not in command.split()} <= typed
+    assert any("--multirun" in command for command in named)
+
+
 def test_tables_of_the_reference_are_those_of_conf() -> None:
     """`make docs` would change nothing. A new setting or another default is in the page."""
     page = ROOT / "docs/reference.md"
