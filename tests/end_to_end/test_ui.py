@@ -49,14 +49,12 @@ def served(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     sweep = project.stage("train", "-m", *OVERRIDES)
     assert sweep.returncode == 0, sweep.stderr
     port = free_port()
-    process = project.start("ui", "--port", str(port))
-    try:
+    with project.start_stage("ui", "--port", str(port)) as process:
         assert process.stdout is not None
         name, _, link = process.stdout.readline().strip().partition(": ")
         assert name == "digits"
         wait_for(f"http://127.0.0.1:{port}/health", process)
         yield Served(project, port, sweep.stdout.splitlines()[-1], link)
-    finally:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
 

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +39,21 @@ class Project:
             check=False,
         )
 
-    def start(self, name: str, *overrides: str) -> "subprocess.Popen[str]":
-        """Start a stage's command, and do not wait for it."""
-        return subprocess.Popen(
-            [sys.executable, "-m", f"pipeline.{name}", *overrides],
+    @contextmanager
+    def start(self, *words: str, **env: str) -> Iterator["subprocess.Popen[str]"]:
+        """Start a command, and do not wait for it. The end of the block kills it and closes its pipes."""
+        with subprocess.Popen(
+            words,
             cwd=self.folder,
-            env=self.environment(),
+            env=self.environment(**env),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def environment(self, **more: str) -> dict[str, str]:
         """The test's environment, with this Python's commands first and this project's code importable."""
@@ -58,6 +65,10 @@ class Project:
     def stage(self, name: str, *overrides: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a stage's command."""
         return self.run(sys.executable, "-m", f"pipeline.{name}", *overrides, cwd=None, **env)
+
+    def start_stage(self, name: str, *overrides: str) -> AbstractContextManager["subprocess.Popen[str]"]:
+        """Start a stage's command, and do not wait for it."""
+        return self.start(sys.executable, "-m", f"pipeline.{name}", *overrides)
 
     def git(self, *words: str) -> str:
         """Run git, which must succeed."""

@@ -158,15 +158,13 @@ def test_other_stages_sweep_as_with_the_basic_launcher(changeable: Project) -> N
 def test_worker_that_is_killed_leaves_no_run_running(changeable: Project) -> None:
     """If a worker is killed, for example out of memory, joblib ends all workers. The runs are KILLED."""
     endless = ("train.learning_rate=0.1,0.2", "train.epochs=1000000", "train.patience=1000000")
-    process = changeable.start("train", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *endless)
-    try:
+    words = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *endless)
+    with changeable.start_stage("train", *words) as process:
         glob = changeable.folder.glob
         until(lambda: sum(" epoch 1:" in log.read_text() for log in glob("outputs/sweep/*/*/train.log")) == 2, process)
         children = psutil.Process(process.pid).children(recursive=True)
         next(child for child in children if "LokyProcess-1" in child.cmdline()).kill()
         _, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
     assert process.returncode == 1
     assert "Traceback" not in stderr
     assert [run.info.status for run in runs(changeable.folder)] == ["KILLED"] * 2

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +123,7 @@ def test_two_nodes_and_one_process_log_the_same_to_a_server(nodes: Nodes, digits
 def test_jobs_of_a_worker_that_dies_fail_and_the_others_finish(nodes: Nodes, changeable: Project) -> None:
     """The error names the job in one line. No run stays RUNNING, and Ray does not retry the job."""
     command = nodes.command("train.epochs=1,1000000", "train.patience=1000000")
-    with started(changeable, command) as process:
+    with changeable.start(*command, **LOOPBACK) as process:
         until(lambda: statuses(changeable) == ["FINISHED", "RUNNING"] and len(nodes.workers()) == 1, process)
         (worker,) = nodes.workers()
         worker.kill()
@@ -144,7 +143,7 @@ def test_jobs_of_a_worker_that_dies_fail_and_the_others_finish(nodes: Nodes, cha
 def test_interrupted_sweep_ends_the_runs_on_all_nodes(nodes: Nodes, changeable: Project) -> None:
     """The runs are KILLED and keep their metrics. A bank that waits for a node leaves no run."""
     overrides = ("train.epochs=1000000", "train.patience=1000000", "train.batch_size=64,48,32")
-    with started(changeable, nodes.command(*overrides)) as process:
+    with changeable.start(*nodes.command(*overrides), **LOOPBACK) as process:
         until(lambda: statuses(changeable) == ["RUNNING", "RUNNING"], process)
         process.send_signal(signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=120)
@@ -168,23 +167,6 @@ def test_unreachable_cluster_or_missing_ray_is_reported_in_one_line(changeable: 
     assert done.returncode == 2
     assert done.stderr == "error: hydra/launcher=ray is not installed: pip install -e '.[ray]'\n"
     assert "sweep of 2" not in done.stdout
-
-
-@contextmanager
-def started(project: Project, command: list[str]) -> "Iterator[subprocess.Popen[str]]":
-    """Start the command, and kill it at the end of the block."""
-    with subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environment(**LOOPBACK),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def statuses(project: Project) -> list[str]:

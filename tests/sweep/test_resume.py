@@ -47,13 +47,11 @@ def undisturbed(digits: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
 @pytest.mark.killed
 def test_sweep_killed_at_any_moment_completes_when_started_again(undisturbed: Project, changeable: Project) -> None:
     """The result equals an uninterrupted sweep: the same metrics, one parent, no job trained twice, no run RUNNING."""
-    process = changeable.start("train", "-m", *GRID)
     jobs = random.SystemRandom().randrange(1, 12)
     sys.stdout.write(f"killed after {jobs} jobs\n")  # pytest shows it if the test fails
     glob = changeable.folder.glob
-    until(lambda: len(list(glob("outputs/sweep/*/*_lr*/history.csv"))) >= jobs or process.poll() is not None)
-    process.kill()
-    process.communicate(timeout=60)
+    with changeable.start_stage("train", "-m", *GRID) as process:
+        until(lambda: len(list(glob("outputs/sweep/*/*_lr*/history.csv"))) >= jobs or process.poll() is not None)
     modified = {path: path.stat().st_mtime_ns for path in glob("outputs/sweep/*/*_lr*/train.log")}
     done = sweep(changeable)
     assert done.returncode == 0, done.stderr
@@ -158,16 +156,17 @@ def test_failure_can_stop_the_sweep(changeable: Project, launcher: str) -> None:
 def test_concurrent_sweeps_do_not_mix(changeable: Project) -> None:
     """Every sweep, even of the same command, has its own parent. A signal ends only the runs of its own sweep."""
     endless = ("train.learning_rate=0.1,0.3", "train.epochs=1000000", "train.patience=1000000")
-    processes = [changeable.start("train", "-m", *endless) for _ in range(2)]
-    until(lambda: len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) == 2)
-    other = changeable.stage("train", "-m", "train.learning_rate=0.1,0.3", "train.epochs=2")
-    assert other.returncode == 0, other.stderr
-    assert "2 of 2 jobs finished" in other.stdout
-    processes[0].send_signal(signal.SIGTERM)
-    processes[0].communicate(timeout=60)
-    assert child_statuses(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["RUNNING"] * 2]
-    processes[1].send_signal(signal.SIGTERM)
-    processes[1].communicate(timeout=60)
+    train = ("train", "-m", *endless)
+    with changeable.start_stage(*train) as first, changeable.start_stage(*train) as second:
+        until(lambda: len(list(changeable.folder.glob("outputs/sweep/*/1_*/train.log"))) == 2)
+        other = changeable.stage("train", "-m", "train.learning_rate=0.1,0.3", "train.epochs=2")
+        assert other.returncode == 0, other.stderr
+        assert "2 of 2 jobs finished" in other.stdout
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=60)
+        assert child_statuses(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["RUNNING"] * 2]
+        second.send_signal(signal.SIGTERM)
+        second.communicate(timeout=60)
     assert child_statuses(changeable) == [["FINISHED"] * 2, ["KILLED"] * 2, ["KILLED"] * 2]
     assert len({run.data.tags["sweep.key"] for run in parents(changeable.folder)}) == 2
 

@@ -1,6 +1,5 @@
 """+sweep=search: sampling, pruning, and resuming an interrupted search."""
 
-import signal
 
 import optuna
 import pytest
@@ -67,13 +66,11 @@ def test_finished_search_has_nothing_to_do(undisturbed: Project) -> None:
 @pytest.mark.killed
 def test_killed_search_resumes_with_the_same_trials(undisturbed: Project, changeable: Project) -> None:
     """The search keeps its study and parent run. It samples, prunes and finishes the trials of an uninterrupted one."""
-    process = changeable.start("train", *SEARCH)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "job 8" in line or "job 9" in line:
-            break  # some trials of the second batch have ended
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with changeable.start_stage("train", *SEARCH) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "job 8" in line or "job 9" in line:
+                break  # some trials of the second batch have ended
     done = changeable.stage("train", *SEARCH)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

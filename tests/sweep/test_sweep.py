@@ -213,10 +213,10 @@ def test_interrupted_sweep_ends_with_its_runs_killed(changeable: Project) -> Non
     Before that, a job of the bank is FINISHED while the others train, and the others' metrics are in the store.
     """
     overrides = ("train.epochs=1,1000000,2000000", "train.patience=1000000")
-    process = changeable.start("train", "-m", *overrides)
-    until(lambda: statuses(changeable) == ["FINISHED", "RUNNING", "RUNNING"], process)
-    process.send_signal(signal.SIGINT)
-    stdout, _ = process.communicate(timeout=60)
+    with changeable.start_stage("train", "-m", *overrides) as process:
+        until(lambda: statuses(changeable) == ["FINISHED", "RUNNING", "RUNNING"], process)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "1 of 3 jobs finished" in stdout
     assert "not trained: 2 jobs; the same command trains them" in stdout

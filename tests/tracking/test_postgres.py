@@ -63,11 +63,11 @@ def test_interrupted_sweep_leaves_no_run_running_on_the_server(changeable: Proje
     rates = ",".join(str(rate / 100) for rate in range(1, 21))
     words = [f"train.learning_rate={rates}", "train.epochs=1000000", "train.patience=1000000"]
     where = [f"tracking.uri={server}", "tracking.experiment=interrupted", "tracking.weight_images_every=1000"]
-    process = changeable.start("train", "-m", *words, *where)
     client = MlflowClient(server)
-    until(lambda: states(client) == ["RUNNING"] * 20, process)
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
+    with changeable.start_stage("train", "-m", *words, *where) as process:
+        until(lambda: states(client) == ["RUNNING"] * 20, process)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "0 of 20 jobs finished" in printed
     assert states(client) == ["KILLED"] * 20

@@ -83,13 +83,13 @@ def test_interrupted_run_is_killed_and_keeps_its_metrics(
     number: signal.Signals, message: str, changeable: Project
 ) -> None:
     """It must not stay RUNNING."""
-    process = changeable.start("train", "train.epochs=1000000", "train.patience=1000000")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch 5:"):
-            process.send_signal(number)
-            break
-    _, errors = process.communicate(timeout=60)
+    with changeable.start_stage("train", "train.epochs=1000000", "train.patience=1000000") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 5:"):
+                process.send_signal(number)
+                break
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert errors == f"error: {message}\n"
     (run,) = runs(changeable.folder)
