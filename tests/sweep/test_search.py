@@ -1,6 +1,5 @@
 """+sweep=search: sampling, pruning, and resuming an interrupted search."""
 
-
 import optuna
 import pytest
 from mlflow.entities import Run
