@@ -17,7 +17,7 @@ help: ## List the targets
 setup: ## Make .venv and install the locked dependencies
 	@bash .ci/setup.sh
 
-setup-dev:
+setup-dev: ## The same, with what tests and checks need
 	@bash .ci/setup.sh dev
 
 repro: setup ## Run the pipeline: fetch, prepare, train, evaluate what changed
