@@ -36,7 +36,7 @@ def arguments() -> command_line.Parser:
 def main(args: argparse.Namespace, config: Config) -> int:
     """Upload the runs, and print a line for each."""
     if not args.folder.is_dir():
-        raise UserError(f"{args.folder} is no folder: name a run's output folder, as models, or a sweep's")
+        raise UserError(f"{args.folder} is no folder: name a run's output folder, such as models, or a sweep's")
     # MLflow takes seconds to import: only now that the command line is valid.
     from pipeline.runs.upload import NotUploaded, upload
 

@@ -90,7 +90,7 @@ def _check_options() -> None:
     except SystemExit as end:
         if end.code:
             reason = usage.getvalue().strip().rpartition("error: ")[2]
-            exit_with_error(f"{reason} (options, as --multirun, go before KEY=VALUE; see --help)", 2)
+            exit_with_error(f"{reason} (options such as --multirun go before KEY=VALUE; see --help)", 2)
         raise
 
 

@@ -107,7 +107,7 @@ class Data:
     prefix: str = MISSING
     transposed: bool = MISSING
     first_label: int = setting("at least 0", lambda v: v >= 0)
-    classes: list[str] | None = setting(  # noqa: RUF009 - a dataclass field, as the other settings
+    classes: list[str] | None = setting(  # noqa: RUF009 - a dataclass field, like the other settings
         f"null, or {MIN_CLASSES} to {MAX_CLASSES} different names of one line each", _are_class_names
     )
     # Not MISSING: OmegaConf fails to fill a missing section with a field of type `int | float`.
@@ -152,7 +152,7 @@ class Train:
 class Tracking:
     """Where MLflow stores runs, and how often weight images and system metrics are logged."""
 
-    uri: str = setting("an address, as sqlite:///mlflow.db", lambda v: v.rstrip("/") not in ("", "sqlite:"))
+    uri: str = setting("an address such as sqlite:///mlflow.db", lambda v: v.rstrip("/") not in ("", "sqlite:"))
     experiment: str = setting(
         f"1 to {MAX_EXPERIMENT_NAME} characters", lambda v: bool(v.strip()) and len(v) <= MAX_EXPERIMENT_NAME
     )
@@ -234,7 +234,7 @@ def resolve(cfg: DictConfig) -> Config:
 def _check_origin(data: Data) -> None:
     """Raise UserError unless the data are either published or the user's own."""
     if data.path is not None and data.files is not None:
-        raise UserError(f"data.path={data.path} is for your own data, as data=folder; data={data.name} is published")
+        raise UserError(f"data.path={data.path} is for your own data, with data=folder; data={data.name} is published")
     if data.path is None and data.files is None:
         raise UserError(f"data.path has no value: give data={data.name} a folder or an .npz file")
     if data.files is not None and not data.sources:
@@ -306,7 +306,7 @@ def _composed_keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a configuration with their dotted keys, as `("train.learning_rate", 0.1)`."""
+    """The leaves of a configuration with their dotted keys, for example `("train.learning_rate", 0.1)`."""
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):

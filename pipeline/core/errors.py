@@ -12,7 +12,7 @@ ADVICE = {
     errno.ENOENT: "install or restore it",
     errno.EROFS: "use a folder that can be written",
     errno.ENOMEM: NO_MEMORY,
-    errno.EMFILE: "raise the limit of open files, as with `ulimit -n 1024`",
+    errno.EMFILE: "raise the limit of open files, for example with `ulimit -n 1024`",
 }
 
 
@@ -27,7 +27,7 @@ class StoreError(UserError):
 
     Attributes:
         reason: why, in a few words.
-        error_code: MLflow's error code, as RESOURCE_DOES_NOT_EXIST; empty where there is none.
+        error_code: MLflow's error code, such as RESOURCE_DOES_NOT_EXIST; empty where there is none.
         transient: whether the same request may succeed a moment later.
     """
 

@@ -63,6 +63,6 @@ def exit_with_error(message: str, code: int) -> NoReturn:
 
 
 def exit_on_broken_pipe() -> NoReturn:
-    """Exit as a process does whose reader has closed the pipe, as with `| head`."""
+    """Exit as a process does whose reader has closed the pipe, for example `| head`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(128 + signal.SIGPIPE)

@@ -26,7 +26,7 @@ def short_message(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"{', '.join(map(str, _undecodable_files()))}: {error}: save it as UTF-8"
     if isinstance(error, OverrideParseException):
-        form = "it must be KEY=VALUE, with quotes around special characters, as in 'KEY=\"a: b\"'"
+        form = "it must be KEY=VALUE, with quotes around special characters: 'KEY=\"a: b\"'"
         return f"{error.override} is not understood ({_join(str(error))}): {form}"
     if option := _OPTION.search(str(error)):
         parent, group, name = option.groups()

@@ -31,7 +31,7 @@ class Trial:
 class JobContext:
     """A job of a Hydra app; in a single run `number` and `sweep_dir` are None."""
 
-    name: str  # of the command, as "train"
+    name: str  # of the command, such as "train"
     output_dir: Path
     overrides: tuple[str, ...]
     number: int | None = None  # in its sweep
@@ -47,7 +47,7 @@ class JobContext:
         hydra = HydraConfig.get()
         in_sweep = hydra.mode == RunMode.MULTIRUN
         sweep: dict[str, Any] = json.loads(os.environ.get(VARIABLE, "{}")) if in_sweep else {}
-        # As typed: OmegaConf would resolve an interpolation in an override, as `seed=${train.epochs}`.
+        # As typed: OmegaConf would resolve an interpolation in an override, such as `seed=${train.epochs}`.
         overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         assert isinstance(overrides, list)
         return cls(

@@ -18,7 +18,7 @@ PREPARED = ROOT / "prepared"
 MODELS = ROOT / "models"
 REPORTS = ROOT / "reports"
 
-# Where a path may begin in an argument, as --show=~/x.png, data.sources=[~/a,~/b] or tracking.uri=sqlite:///~/x.db. At
+# Where a path may begin in an argument: --show=~/x.png, data.sources=[~/a,~/b] or tracking.uri=sqlite:///~/x.db. At
 # the very start it needs its slash: Hydra deletes KEY with ~KEY.
 _TILDE = re.compile(r"""^~(?=/)|(?:(?<=[=,:\['"])|(?<=sqlite:///))~[\w.-]*(?=[/,\]'"]|$)""")
 

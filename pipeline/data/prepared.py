@@ -37,7 +37,7 @@ def data_md5() -> str:
     try:
         return _md5_in(DATA_DVC.read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{DATA_DVC} is not valid YAML: restore it, as with `git checkout data.dvc`") from error
+        raise UserError(f"{DATA_DVC} is not valid YAML: restore it (`git checkout data.dvc`)") from error
 
 
 @functools.lru_cache(maxsize=1)  # each job of a sweep asks, and to parse YAML takes a millisecond

@@ -15,7 +15,7 @@ VALIDATION_SHARE = 0.2  # of the training images, where data.split.validation is
 def split(labels: Labels, settings: Split) -> tuple[Rows, Rows]:
     """Return the row numbers of the training and of the validation images.
 
-    Without shuffling, the last images validate, as in the tutorial. With shuffling, the choice is seeded and
+    Without shuffling, the last images validate, as in the Theano tutorial. With shuffling, the choice is seeded and
     stratified: each class keeps its share.
 
     Raises:

@@ -14,7 +14,7 @@ MAX_CLASSES = 100  # with more, there are no metrics per class
 
 
 class Evaluation(NamedTuple):
-    """Predictions, the figures of each class as from `metrics.per_class`, and all metrics by their MLflow names."""
+    """Predictions, `metrics.per_class` of them, and all metrics by their MLflow names."""
 
     predictions: Predictions
     per_class: list[dict[str, float]]
@@ -22,10 +22,10 @@ class Evaluation(NamedTuple):
 
     @property
     def class_metrics(self) -> dict[str, float]:
-        """Metrics of each class by its label, as `test/f1/3`; none if there are more than 100 classes.
+        """Metrics of each class by its label, for example `test/f1/3`; none if there are more than 100 classes.
 
         A class name may contain characters that MLflow refuses in metric names, and its UI is unreadable with thousands
-        of metrics. classes.csv has the figures of all classes by their names.
+        of metrics. classes.csv has those of all classes by their names.
         """
         if len(self.per_class) > MAX_CLASSES:
             return {}
@@ -45,7 +45,7 @@ def evaluate(logits: npt.NDArray[np.float32], labels: Labels) -> Evaluation:
         "test/error_low": low,
         "test/error_high": high,
         "test/loss": score.loss,
-        "test/macro_f1": sum(figures["f1"] for figures in per_class) / len(per_class),
+        "test/macro_f1": sum(row["f1"] for row in per_class) / len(per_class),
         "test/calibration_error": stats.calibration(predictions.probability, predictions.correct).error,
     }
     return Evaluation(predictions, per_class, values)

@@ -35,8 +35,8 @@ def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 def per_class(predicted: npt.NDArray[np.intp], labels: Labels, classes: int) -> list[dict[str, float]]:
     """Return precision, recall and F1 as fractions, one dict per class in the order of the labels.
 
-    A figure whose denominator is 0 is 0, as for a class that is never predicted. scikit-learn has the same figures,
-    but takes a second to import.
+    A ratio is 0 if its denominator is 0, for example the precision of a class that is never predicted. scikit-learn
+    gives the same numbers, but takes a second to import.
     """
     correct = np.bincount(labels[predicted == labels], minlength=classes)
     predictions, images = (np.bincount(each, minlength=classes) for each in (predicted, labels))

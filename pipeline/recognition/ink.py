@@ -97,7 +97,7 @@ def _surface(grey: Grey) -> Grey:
     values, rows = grey[border], terms[border.ravel()]
     distance = np.abs(values - np.median(values))
     if np.median(distance) < NOISY:
-        return np.full_like(grey, np.median(values))  # even, as in a screen drawing
+        return np.full_like(grey, np.median(values))  # even, for example a drawing on a screen
     fitting = distance <= 2 * np.median(distance)
     for _ in range(6):
         factors = np.linalg.lstsq(rows[fitting], values[fitting])[0]

@@ -54,7 +54,7 @@ def label(key: str) -> str:
 
 
 def local(moment: datetime) -> str:
-    """ISO 8601 in local time, as `2026-11-25 21:19:12+00:00`."""
+    """ISO 8601 in local time, for example `2026-11-25 21:19:12+00:00`."""
     return moment.isoformat(sep=" ", timespec="seconds")
 
 

@@ -36,7 +36,7 @@ def checked_out(commit: str, diff: Path | None) -> Iterator["Worktree"]:
     try:
         known = git.run("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").decode().strip()
     except ProgramError as error:
-        raise UserError(f"commit {commit} is not in {ROOT}: fetch it, as with `git fetch --all`") from error
+        raise UserError(f"commit {commit} is not in {ROOT}: fetch it, for example with `git fetch --all`") from error
     with TemporaryDirectory(prefix="reproduce-") as folder:
         top = Path(folder) / "worktree"
         try:

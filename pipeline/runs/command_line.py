@@ -20,7 +20,7 @@ from pipeline.core.progress import next_step
 
 RUN = (
     "a run's id or the beginning of it, its name, the name of its DVC experiment, `champion`, a model file, or a "
-    "folder with one, as models"
+    "folder with one, such as models"
 )
 
 
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        set_help = "override a setting in conf/, as tracking=server"
+        set_help = "override a setting in conf/, for example tracking=server"
         self.add_argument("-S", "--set", metavar="KEY=VALUE", action="append", default=[], help=set_help)
         self.formats = self.add_mutually_exclusive_group()
         # The value is the stream of the document: `run_command` sends everything else to stderr.

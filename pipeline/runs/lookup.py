@@ -87,7 +87,7 @@ class Lookup:
         if not runs:
             raise UserError(
                 f"no run in {self.display_uri} has {word!r} as its id, as the beginning of its id, as its name, or as "
-                'the name of its DVC experiment: `make ui` shows them (quote a name, as "lr=0.3 batch=600")'
+                'the name of its DVC experiment: `make ui` shows them (quote a name: "lr=0.3 batch=600")'
             )
         if len({run.data.tags.get("model.sha256", run.info.run_id) for run in runs}) > 1:
             candidates = ", ".join(_summary(run) for run in runs[:MAX_CANDIDATES])

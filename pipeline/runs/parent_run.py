@@ -84,5 +84,5 @@ def open_parent(
 
 
 def _accepted_name(key: str) -> str:
-    """A key of Hydra's as MLflow accepts it: Hydra's may have further characters, as `group@package`."""
+    """A key of Hydra's as MLflow accepts it: Hydra's may have further characters, for example `group@package`."""
     return re.sub(r"[^\w./ -]", "_", key)

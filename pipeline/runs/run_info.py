@@ -12,7 +12,7 @@ from pipeline.tracking import datasets
 
 
 class Dataset(NamedTuple):
-    """A data set of a run, and its context, as `training`."""
+    """A data set of a run, and its context, such as `training`."""
 
     name: str
     digest: str

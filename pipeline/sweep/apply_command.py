@@ -35,7 +35,7 @@ def apply_command(config: Config, choices: Mapping[str, str]) -> str:
     groups = {group: choice for group, choice in choices.items() if _is_applied(group, choice, present)}
     wanted = {key: value for key, value in flatten(config) if not key.startswith(NOT_APPLIED)}
     changed: dict[str, str] = {}
-    # First the other settings: one that follows another one, as model.seed does, may then be equal already.
+    # First the other settings: one that follows another one, like model.seed, may then be equal already.
     for with_interpolations in (False, True):
         composed = _compose([f"{key}={value}" for key, value in {**groups, **changed}.items()])
         with open_dict(composed):

@@ -15,8 +15,8 @@ class JobComposer:
     """Composes jobs from the configuration of the sweep's command.
 
     Hydra reads all of conf/ again for each job. Here, jobs that choose the same files of conf/ share a template that
-    Hydra composes once, and each job gets its values. Hydra itself composes a job with any other override, as with `+`,
-    `~`, a package or a setting of Hydra, and reports what it refuses.
+    Hydra composes once, and each job gets its values. A job with any other override (`+`, `~`, a package or a setting
+    of Hydra) is composed by Hydra itself, which reports what it refuses.
     """
 
     def __init__(self, loader: ConfigLoader, command: DictConfig) -> None:

@@ -76,7 +76,7 @@ def by_key(overrides: Iterable[Override]) -> dict[str, Override]:
 
 
 def key_names(keys: Iterable[str]) -> str:
-    """The keys without their sections, as `learning_rate x batch_size`."""
+    """The keys without their sections, for example `learning_rate x batch_size`."""
     return " x ".join(key.rpartition(".")[2] for key in keys) or "one job"
 
 

@@ -99,7 +99,7 @@ class Leaderboard:
 
     @property
     def level(self) -> str:
-        """The significance in words, as `5 %`."""
+        """The significance in words, for example `5 %`."""
         return f"{100 * self.significance:g} %"
 
     def lines(self, max_rows: int, file: str) -> Iterator[str]:

@@ -54,7 +54,7 @@ class RayLauncher(BankLauncher):
     def run_jobs(self, jobs: list[HydraJob]) -> None:
         """Run the jobs in banks, at least one for each node."""
         with _cluster(self.address) as ray:
-            # A node without processors, as the head of a large cluster often is, runs no tasks.
+            # A node without processors, often the head of a large cluster, runs no tasks.
             nodes = [
                 node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
             ]

@@ -46,7 +46,7 @@ class Group:
     jobs: list[SweepJob]  # in the order of the sweep
     errors: dict[tuple[object, ...], float]
     mean: float
-    deviation: float | None  # the standard deviation; None for a single seed, as the interval
+    deviation: float | None  # the standard deviation; None for a single seed, like the interval
     interval: Interval | None  # the 95 % interval of the mean
     comparison: Comparison  # the paired t test over the seeds that both groups have
 

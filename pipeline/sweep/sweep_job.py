@@ -128,7 +128,7 @@ def next_number(folder: Path) -> int:
 
 
 def varied_keys(jobs: Sequence[SweepJob]) -> list[str]:
-    """The keys whose overrides vary: settings, or groups of conf/, as `data`, which stands for all of its settings.
+    """The keys whose overrides vary: settings, or groups of conf/. A group such as `data` stands for all its settings.
 
     Learning rate and batch size come first; these two where nothing varies.
     """

@@ -15,7 +15,7 @@ TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
 def inputs(data: Data, data_md5: str, sets: Mapping[str, LabelledImages]) -> list[DatasetInput]:
-    """MLflow inputs of these sets by context, as `training`.
+    """MLflow inputs of these sets by context, such as `training`.
 
     Their digest is DVC's MD5 of data/. MLflow's own digest would cover the first few images only.
     """

@@ -83,7 +83,7 @@ def diff() -> bytes:
         from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
         run("--literal-pathspecs", "add", "--intent-to-add", *from_stdin, stdin=untracked, index=index)
         run("update-index", "-q", "--unmerged", "--refresh", index=index)
-        # Unlike `git diff`, this command does not read the user's settings of diffs, as diff.noprefix.
+        # Unlike `git diff`, this command does not read the user's settings of diffs, such as diff.noprefix.
         plain = ("--patch", "--binary", "--no-color", "--no-ext-diff", "--no-textconv")
         return run("diff-index", *plain, "HEAD", "--", *READ, *LEFT_OUT, index=index)
 

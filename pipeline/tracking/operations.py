@@ -159,7 +159,7 @@ class LogArtifacts(Operation):
 
 @dataclass(frozen=True)
 class LogImage(Operation):
-    """Log an image of a series, as MLflow's `log_image`, which gives the same image another name each time."""
+    """Log an image of a series, like MLflow's `log_image`, which gives the same image another name each time."""
 
     name_in_journal = "image"
     files: str  # the folder with image.npy

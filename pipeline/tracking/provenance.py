@@ -83,7 +83,7 @@ def is_own(tags: Mapping[str, str]) -> bool:
 
 
 def user() -> str:
-    """The name of the user, or the number where there is no name, as in containers."""
+    """The name of the user, or the number where there is no name, for example in containers."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -127,7 +127,7 @@ def code_hash() -> str:
 
 
 def run_name(config: Config, context: JobContext) -> str:
-    """Name a run by what was tried, as `lr=0.1 batch=64 seed=3`: further overrides of the command line come last."""
+    """Name a run by what was tried, such as `lr=0.1 batch=64 seed=3`. Other overrides of the command line come last."""
     shown = {"train.learning_rate", "train.batch_size", "sweep"}
     overrides = [item.lstrip("+") for item in context.overrides]
     others = [

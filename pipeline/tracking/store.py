@@ -25,7 +25,7 @@ from pipeline.tracking import ENVIRONMENT_URI
 from pipeline.tracking.store_errors import store_errors
 
 SQLITE = "sqlite:///"
-OTHER_STORE = "choose another store with tracking.uri or MLFLOW_TRACKING_URI, as sqlite:////home/me/mlflow.db"
+OTHER_STORE = "choose another store with tracking.uri or MLFLOW_TRACKING_URI, for example sqlite:////home/me/mlflow.db"
 MISREAD = re.compile("[?]|%[0-9A-Fa-f]{2}")  # in a file's path: SQLAlchemy reads parameters there, MLflow a character
 
 

@@ -163,7 +163,7 @@ class TrainingJob:
                 except Exception as error:
                     self.fail(error)
                     raise
-        except Exception as error:  # noqa: BLE001 - `around_step` itself may fail, as where the log cannot be opened
+        except Exception as error:  # noqa: BLE001 - `around_step` itself may fail, for example to open the log
             self.fail(error)
 
     def end(self, outcome: Fit | Exception) -> None:
@@ -256,7 +256,7 @@ def _train_heads(jobs: Sequence[TrainingJob]) -> None:
             job = unfinished.pop(number)
             if job.error is None:  # else an epoch has failed the job
                 job.run_step(partial(job.end, outcome))
-    except Exception as error:  # noqa: BLE001 - an error of the bank, as too little memory, fails each job
+    except Exception as error:  # noqa: BLE001 - an error of the bank, such as too little memory, fails each job
         for job in unfinished.values():
             job.run_step(partial(job.end, error))
 

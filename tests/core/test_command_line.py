@@ -19,7 +19,7 @@ REFUSED_COMMANDS: list[tuple[list[str], int, list[str]]] = [
     (["train.learning_rat=0.1"], 1, ["train.learning_rat is not a setting", "train.learning_rate"]),
     (["train.learning_rate=0,01"], 1, ["train.learning_rate=0,01", "--multirun"]),
     (["train=3"], 1, ["Got int"]),
-    (["train.epochs=1", "-m", "seed=1,2"], 2, ["unrecognized arguments: seed=1,2 (options, as --multirun, go before"]),
+    (["train.epochs=1", "-m", "seed=1,2"], 2, ["unrecognized arguments: seed=1,2 (options such as --multirun go"]),
     (["hydra.run.dir=/proc/x"], 2, ["/proc/x: No such file or directory: install or restore it"]),
     (["--multirun", "+hydra.sweeper.params={train.lr: '1,2'}"], 1, ["train.lr is not a setting"]),
     (["seed=${nope}"], 2, ["seed", "nope"]),

@@ -1,4 +1,4 @@
-"""The stages on real MNIST with a few epochs, as tests/end_to_end/test_readme.py takes minutes."""
+"""The stages on real MNIST with a few epochs, because test_docs_commands.py takes minutes."""
 
 from pathlib import Path
 
