@@ -1,6 +1,7 @@
-"""The diffs of docs/tour.md do what the page says."""
+"""The diffs of docs/tour.md, and docs/hidden_layer.diff, do what the page says."""
 
 import csv
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 
 from pipeline.data.wrong_images import WrongImages
+from pipeline.model import keras_file
 from tests.support.pages import blocks
 from tests.support.project import ROOT, Project
 from tests.support.stores import client_of, runs
 
 METRIC, LOSS, STAGE = blocks(ROOT / "docs/tour.md", "diff")
+MODEL = (ROOT / "docs/hidden_layer.diff").read_text()
 
 
 def apply(project: Project, diff: str) -> None:
@@ -48,6 +51,30 @@ def test_loss_changes_training_and_not_what_is_logged(changeable: Project) -> No
             losses.append([float(row["train/loss"]) for row in csv.DictReader(file)])
     epochs = min(map(len, losses))
     assert losses[0][epochs - 1] < losses[1][epochs - 1] < losses[1][0]
+
+
+def test_model_with_a_hidden_layer_trains_and_is_evaluated(changeable: Project) -> None:
+    """It gets fewer images wrong. A job of a sweep has the same bytes as if it were trained alone."""
+    apply(changeable, MODEL)
+    settings = ("train.learning_rate=0.3", "train.batch_size=32", "train.epochs=12")
+    shutil.copy(changeable.folder / "models/model.keras", changeable.folder / "softmax.keras")
+    for name, *words in (
+        ("train", "hydra.run.dir=models", *settings),
+        ("evaluate", *settings),
+        ("train", "--multirun", "train.learning_rate=0.1,0.3", *settings[1:], "sweep.rerun=true"),
+        ("predict", "docs/digits/thin-7.png"),
+    ):
+        done = changeable.stage(name, *words)
+        assert done.returncode == 0, done.stderr
+    alone, *swept = sorted(runs(changeable.folder), key=lambda run: run.info.start_time)[-3:]
+    assert {run.info.status for run in (alone, *swept)} == {"FINISHED"}
+    (same,) = (run for run in swept if run.data.params["train.learning_rate"] == "0.3")
+    assert same.data.tags["model.sha256"] == alone.data.tags["model.sha256"]
+    assert same.data.metrics["valid/error"] == alone.data.metrics["valid/error"]
+    images = np.load(changeable.folder / "prepared/test_images.npy").reshape(-1, 64)
+    labels = np.load(changeable.folder / "prepared/test_labels.npy")
+    softmax = keras_file.read(changeable.folder / "softmax.keras")
+    assert alone.data.metrics["test/error"] < (softmax.logits(images).argmax(axis=1) != labels).mean()
 
 
 def test_stage_is_run_by_dvc(changeable: Project) -> None:
