@@ -149,8 +149,10 @@ class Lookup:
         return run
 
     def _runs_by_name(self, name: str) -> list[MlflowRun]:
+        """The finished runs with this name, or all if none has finished: a job that is repeated keeps its name."""
         runs = self._search(f"attributes.run_name LIKE '{_pattern(name)}'")
-        return [run for run in runs if run.info.run_name == name]
+        named = [run for run in runs if run.info.run_name == name]
+        return [run for run in named if run.info.status == "FINISHED"] or named
 
     def _runs_by_experiment(self, name: str) -> list[MlflowRun]:
         """The training run of each DVC experiment with this name: the latest finished one, or the latest of all.

@@ -194,6 +194,18 @@ def test_experiment_of_dvc_is_its_latest_finished_training_run(evaluated: Evalua
         assert lookup.run(run_id).info.run_id == run_id
 
 
+def test_of_runs_with_the_same_name_the_finished_one_is_taken(evaluated: Evaluated) -> None:
+    """A sweep repeats a job that was killed, under the same name. The killed run is still found by its id."""
+    client = client_of(evaluated.project.folder)
+    experiment = client.get_run(evaluated.good).info.experiment_id
+    finished, killed = (client.create_run(experiment, run_name="repeated").info.run_id for _ in range(2))
+    lookup = Lookup(evaluated.config)
+    client.set_terminated(killed, "KILLED")
+    client.set_terminated(finished, "FINISHED")
+    assert lookup.run("repeated").info.run_id == finished
+    assert lookup.run(killed).info.run_id == killed
+
+
 def test_name_of_an_experiment_and_of_another_run_is_ambiguous(evaluated: Evaluated) -> None:
     """So are experiments with the same name and different baselines. A run that has the name twice is found."""
     _, own, *same = _runs_of_experiments(
