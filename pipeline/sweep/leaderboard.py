@@ -149,7 +149,7 @@ def _tie_lines(rows: Sequence[Standing], level: str) -> Iterator[str]:
     if compared:
         yield f"{TIED} no significant difference from the first row: McNemar's exact test, adjusted for all rows (Holm)"
         tied = [row for row in rows if row.comparison.tied]
-        line = f"{len(tied)} of {len(rows)} jobs cannot be told from the best at {level}"
+        line = f"{len(tied)} of {len(rows)} jobs have no significant difference from the best at {level}"
         if len(tied) > 1:
             # Of jobs of one bank that ended in the same epoch, the best.
             fastest = min(tied, key=lambda row: round(row.result.seconds, 1)).result
