@@ -149,12 +149,11 @@ def _tie_lines(rows: Sequence[Standing], level: str) -> Iterator[str]:
     if compared:
         yield f"{TIED} no significant difference from the first row: McNemar's exact test, adjusted for all rows (Holm)"
         tied = [row for row in rows if row.comparison.tied]
-        line = f"{len(tied)} of {len(rows)} jobs have no significant difference from the best at {level}"
+        yield f"{len(tied)} of {len(rows)} jobs have no significant difference from the best at {level}"
         if len(tied) > 1:
             # Of jobs of one bank that ended in the same epoch, the best.
             fastest = min(tied, key=lambda row: round(row.result.seconds, 1)).result
-            line += f"; the one that trained fastest is {fastest.name}: run {fastest.run_id[:8]}"
-        yield line
+            yield f"the one of them that trained fastest is {fastest.name}: run {fastest.run_id[:8]}"
     if missing := len(rows) - 1 - len(compared):
         jobs = "1 job" if missing == 1 else f"{missing} jobs"
         yield f"not compared: {jobs}, trained by an earlier version or on other validation images"
