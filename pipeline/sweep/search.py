@@ -63,7 +63,7 @@ class SearchSweeper(GridSweeper):
         searched = {key: override for key, override in last.items() if override.is_sweep_override()}
         fixed = [str(override.input_line) for key, override in last.items() if key not in searched]
         if not searched:
-            raise UserError("nothing is searched: give a key an interval(a,b) or a list; +sweep=search does")
+            raise UserError("nothing is searched: give a key an interval(a,b) or a list, like the preset +sweep=search")
         space = {key: _distribution(override, sweep.config) for key, override in searched.items()}
         if sweep.config.sweep.dry_run:
             self._dry_run(sweep, fixed, space)

@@ -121,7 +121,7 @@ def test_sweeps_leave_finished_runs(typed: Typed) -> None:
         "9 of 9 jobs finished: run" in printed["python -m pipeline.train +sweep=grid train.epochs=1 sweep.rerun=true"]
     )
     sweeps = parents(project.folder, "mnist")
-    assert sorted(parent.data.metrics["jobs"] for parent in sweeps) == [4, 9, 9, 10, 16, 32]
+    assert sorted(parent.data.metrics["jobs"] for parent in sweeps) == [4, 9, 9, 10, 16, 16]
     assert {parent.info.status for parent in sweeps} == {"FINISHED"}
     for parent in sweeps:
         counts = {name: parent.data.metrics[f"jobs/{name}"] for name in ("finished", "pruned", "failed")}
